@@ -1,0 +1,40 @@
+package snap
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// CorruptError says that a snapshot is damaged or is no snapshot.
+type CorruptError struct {
+	Path   string // "" when the snapshot did not come from a file
+	Offset int64  // of the bad item in bytes, in the uncompressed stream
+	Reason string
+	Err    error // the cause, if it is known better
+}
+
+func (e *CorruptError) Error() string {
+	where := e.Path
+	if where == "" {
+		where = "snapshot stream"
+	}
+	msg := fmt.Sprintf("%s is corrupt at byte %d: %s", where, e.Offset, e.Reason)
+	if e.Err != nil {
+		msg += ": " + e.Err.Error()
+	}
+	return msg
+}
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// errUnexpectedEnd is the cause when a snapshot stops before its end.
+var errUnexpectedEnd = errors.New("the file ends too early")
+
+// saveError wraps a failure of Save with what to do about it.
+func saveError(path string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("write snapshot %s: %w; older snapshots are unharmed, free some disk space", path, err)
+	}
+	return fmt.Errorf("write snapshot %s: %w", path, err)
+}
