@@ -1,0 +1,220 @@
+package clients
+
+import (
+	"encoding/binary"
+	"time"
+
+	"quokka/internal/proto"
+)
+
+// A request is one request that waits in a pipe: an Ordered one until the
+// loop answers it, or a read until the Ordered ones before it are answered.
+type request struct {
+	xid  int32
+	op   proto.Op
+	body []byte // of a read
+	read bool
+	at   time.Time // when it was read from the socket
+}
+
+// A pipe is the order of a connection's replies. It is empty unless an
+// Ordered request is pending; its first entry is then the oldest such one.
+type pipe struct {
+	q    []request
+	head int
+}
+
+func (p *pipe) len() int { return len(p.q) - p.head }
+
+func (p *pipe) push(r request) {
+	if p.head > 0 && p.head == len(p.q) {
+		p.q, p.head = p.q[:0], 0
+	}
+	p.q = append(p.q, r)
+}
+
+func (p *pipe) pop() request {
+	r := p.q[p.head]
+	p.q[p.head] = request{}
+	p.head++
+	if p.head >= 1024 && p.head*2 >= len(p.q) {
+		n := copy(p.q, p.q[p.head:])
+		clear(p.q[n:])
+		p.q, p.head = p.q[:n], 0
+	}
+	return r
+}
+
+// replyHeader is the frame length and the ReplyHeader.
+const replyHeader = 4 + 16
+
+func sealFrame(b []byte, at int) {
+	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+}
+
+// Begin locks the outgoing buffer and returns it with room for a reply's
+// header; the caller appends the body and calls End with the result.
+func (c *Conn) Begin() []byte {
+	c.mu.Lock()
+	var head [replyHeader]byte
+	return append(c.out, head[:]...)
+}
+
+// End completes the reply that Begin began at the end of the buffer, or
+// drops its body when h.Err says so, and unlocks.
+func (c *Conn) End(b []byte, h proto.ReplyHeader, op proto.Op, at time.Time) {
+	c.end(b, h, op, at, false)
+}
+
+func (c *Conn) end(b []byte, h proto.ReplyHeader, op proto.Op, at time.Time, write bool) {
+	start := len(c.out)
+	if h.Err != proto.OK && len(b) > start+replyHeader && op != proto.OpMulti && op != proto.OpMultiRead {
+		b = b[:start+replyHeader]
+	}
+	proto.AppendReplyHeader(b[:start+4], h)
+	sealFrame(b, start)
+	c.out = b
+	c.account(h, op, len(b)-start, at, write)
+	c.mu.Unlock()
+}
+
+// Answer is End for the oldest pending request of the pipe, and takes it
+// out. Its xid is filled in.
+func (c *Conn) Answer(b []byte, h proto.ReplyHeader) {
+	r := c.pipe.pop()
+	h.Xid = r.xid
+	c.srv.outstanding.Add(-1)
+	c.room.Broadcast()
+	c.end(b, h, r.op, r.at, r.op != proto.OpSync)
+}
+
+// Drop takes the oldest pending request out without an answer: its
+// connection is closed.
+func (c *Conn) Drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pipe.len() > 0 {
+		c.pipe.pop()
+		c.srv.outstanding.Add(-1)
+		c.room.Broadcast()
+	}
+}
+
+// NextRead takes out a read that no pending request stands before any more.
+func (c *Conn) NextRead() (xid int32, op proto.Op, body []byte, at time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pipe.len() == 0 || !c.pipe.q[c.pipe.head].read || c.closed {
+		return 0, 0, nil, time.Time{}, false
+	}
+	r := c.pipe.pop()
+	return r.xid, r.op, r.body, r.at, true
+}
+
+// Event appends a watch event.
+func (c *Conn) Event(zxid proto.Zxid, t proto.EventType, path string) {
+	c.mu.Lock()
+	at := len(c.out)
+	var length [4]byte
+	b := append(c.out, length[:]...)
+	b = proto.AppendReplyHeader(b, proto.ReplyHeader{Xid: proto.XidEvent, Zxid: zxid})
+	b = proto.AppendWatcherEvent(b, t, path)
+	sealFrame(b, at)
+	c.out = b
+	c.stats.Sent++
+	c.srv.opt.Metrics.PacketsSent.Inc()
+	c.srv.opt.Metrics.WatchBytes.Add(int64(len(b) - at))
+	c.mu.Unlock()
+}
+
+// account counts a reply of n bytes to a request that came in at the given
+// time.
+func (c *Conn) account(h proto.ReplyHeader, op proto.Op, n int, at time.Time, write bool) {
+	now := time.Now()
+	ms := now.Sub(at).Milliseconds()
+	st := &c.stats
+	st.Sent++
+	st.LastOp = opWord(op)
+	st.LastCxid = h.Xid
+	if h.Zxid > 0 {
+		st.LastZxid = int64(h.Zxid)
+	}
+	st.LastResponse = now
+	st.LatencyMS = ms
+	if st.Answers == 0 || ms < st.MinMS {
+		st.MinMS = ms
+	}
+	st.MaxMS = max(st.MaxMS, ms)
+	st.SumMS += ms
+	st.Answers++
+	m := c.srv.opt.Metrics
+	m.PacketsSent.Inc()
+	m.ResponseBytes.Add(int64(n))
+	if n > replyHeader {
+		m.ResponseSizes.Observe(int64(n - 4))
+	}
+	m.ObserveLatency(ms, write)
+	m.Ops.Inc(int32(op))
+}
+
+// opWords are the names the word cons shows (Request.op2String and
+// ServerCnxn's lop), by operation code.
+var opWords = map[proto.Op]string{
+	proto.OpPing: "PING", proto.OpCreateSession: "SESS", proto.OpMulti: "MULT", proto.OpMultiRead: "MLTR",
+	proto.OpCreate: "CREA", proto.OpCreate2: "CREA", proto.OpCreateTTL: "CREA", proto.OpCreateContainer: "CREA",
+	proto.OpDelete: "DELE", proto.OpDeleteContainer: "DELE", proto.OpSetData: "SETD", proto.OpReconfig: "RECO",
+	proto.OpSetACL: "SETA", proto.OpCloseSession: "CLOS", proto.OpSync: "SYNC", proto.OpCheck: "CHEC",
+	proto.OpExists: "EXIS", proto.OpGetData: "GETD", proto.OpSetWatches: "SETW", proto.OpSetWatches2: "STW2",
+	proto.OpAddWatch: "ADDW", proto.OpGetACL: "GETA", proto.OpGetChildren: "GETC", proto.OpGetChildren2: "GETC",
+	proto.OpGetAllChildrenNumber: "GETACN", proto.OpCheckWatches: "CHKW", proto.OpRemoveWatches: "REMW",
+	proto.OpWhoAmI: "HOMI", proto.OpGetEphemerals: "GETE",
+}
+
+func opWord(op proto.Op) string {
+	if w, ok := opWords[op]; ok {
+		return w
+	}
+	return "NA"
+}
+
+// Kick wakes the connection's writer.
+func (c *Conn) Kick() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// flush sends what is in the outgoing buffer, unless somebody else is at it
+// already, who then sends this too. It blocks only its own connection.
+func (c *Conn) flush() {
+	c.mu.Lock()
+	if c.writing {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	for len(c.out) > 0 && !c.closed {
+		b := c.out
+		c.out = c.spare[:0]
+		c.spare = nil
+		c.mu.Unlock()
+		_, err := c.nc.Write(b)
+		if err != nil {
+			c.Shut("cannot send: " + err.Error())
+		}
+		c.mu.Lock()
+		if cap(b) <= keepBuffer {
+			c.spare = b
+		}
+	}
+	c.writing = false
+	last := c.lastOut && !c.closed
+	c.mu.Unlock()
+	if last {
+		c.Shut("all is sent")
+	}
+}
+
+// keepBuffer is the largest outgoing buffer that is kept for the next use.
+const keepBuffer = 256 << 10

@@ -1,0 +1,112 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"quokka/internal/core/state"
+	"quokka/internal/proto"
+)
+
+type inputKind uint8
+
+const (
+	inputConnect inputKind = iota
+	inputRequest
+	inputGone
+	inputDurable
+	inputSnapshot // a snapshot is written, or was given up
+	inputInspect
+)
+
+// An input is one thing the loop is told.
+type input struct {
+	kind    inputKind
+	conn    Conn
+	at      time.Time // when a request was posted
+	connect proto.ConnectRequest
+	request state.Request
+	zxid    proto.Zxid // durable up to here
+	bytes   int64      // size of the log file
+	done    func()     // snapshot: gives its view back
+	inspect func()
+}
+
+// inbox is the loop's queue. Posting never blocks; what can pile up is
+// bounded where it comes from (outstanding requests, connections).
+type inbox struct {
+	mu     sync.Mutex
+	q      []input
+	closed bool
+	wake   chan struct{}
+}
+
+func newInbox() inbox { return inbox{wake: make(chan struct{}, 1)} }
+
+// post appends an input; it is false when the loop has ended.
+func (b *inbox) post(in input) bool {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.q = append(b.q, in)
+	first := len(b.q) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// take returns everything posted, and takes an emptied slice back for use.
+func (b *inbox) take(spare []input) []input {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.q
+	b.q = spare[:0]
+	return q
+}
+
+// close refuses further inputs and returns those that were still queued.
+func (b *inbox) close() []input {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.q
+}
+
+// runningClock counts the milliseconds during which the process was running.
+// When it was stopped or starved for long, that time does not count, so that
+// clients whose pings wait in the socket buffers are heard before their
+// sessions are judged.
+type runningClock struct {
+	at       time.Time
+	interval time.Duration
+	running  time.Duration
+	last     atomic.Int64 // running, in ms
+}
+
+func (c *runningClock) start(now time.Time, interval time.Duration) {
+	c.at, c.interval = now, interval
+}
+
+// advance moves the clock on, by at most four intervals at a time. It
+// returns the running time in ms, and how long of the real time was left
+// out.
+func (c *runningClock) advance(now time.Time) (ms int64, lost time.Duration) {
+	step := now.Sub(c.at)
+	c.at = now
+	if limit := 4 * c.interval; step > limit {
+		lost = step - limit
+		step = limit
+	}
+	c.running += step
+	ms = c.running.Milliseconds()
+	c.last.Store(ms)
+	return ms, lost
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// headroom is how much garbage may gather between collections. The tree is
+// kept in memory that the collector need not look into, so collecting often
+// is cheap, and letting the heap double (Go's default) would only cost
+// memory.
+const headroom = 48 << 20
+
+// A tuner keeps the collector's target at the live heap plus headroom.
+type tuner struct {
+	done chan struct{}
+	wg   sync.WaitGroup
+}
+
+func startTuner() *tuner {
+	t := &tuner{done: make(chan struct{})}
+	t.wg.Go(t.run)
+	return t
+}
+
+func (t *tuner) stop() {
+	close(t.done)
+	t.wg.Wait()
+}
+
+func (t *tuner) run() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	current := 100
+	for {
+		metrics.Read(sample)
+		if want := percentFor(sample[0].Value.Uint64()); want != current {
+			debug.SetGCPercent(want)
+			current = want
+		}
+		select {
+		case <-t.done:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// percentFor returns the GOGC value that lets the heap grow by headroom over
+// the given live size, within bounds.
+func percentFor(live uint64) int {
+	return int(min(max(headroom*100/max(live, 1), 15), 400))
+}
