@@ -71,7 +71,7 @@ func TestWrongPropertyNamesItsSource(t *testing.T) {
 
 func TestJVMFlags(t *testing.T) {
 	_, notices := loadText(t, minimal, Args{Environ: []string{
-		`JVMFLAGS=-Xmx4g -XX:+UseG1GC -verbose:gc "-Dzookeeper.audit.enable=true" -javaagent:/x.jar=secret -Dzookeeper.log.dir=/l`}})
+		`JVMFLAGS=-Xmx4g -XX:+UseG1GC -verbose:gc "-Dzookeeper.enforceQuota=true" -javaagent:/x.jar=secret -Dzookeeper.log.dir=/l`}})
 	want := "flags of the Java machine that have no meaning here: -Xmx4g -XX:+UseG1GC -verbose:gc -javaagent:/x.jar -Dzookeeper.log.dir"
 	if len(notices) != 1 || notices[0].Text != want || notices[0].Level != Info {
 		t.Errorf("%v", notices)

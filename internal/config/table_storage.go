@@ -41,7 +41,7 @@ var storageRows = []row{
 		at:  func(c *Config) any { return &c.PreAllocSizeKB },
 	},
 	{
-		key: "commitLogCount", form: prefixed, kind: kindInt, def: "500", floor: 500, min: math.MinInt32, unit: "transactions", done: true,
+		key: "commitLogCount", form: prefixed, kind: kindInt, def: "500", floor: 500, min: math.MinInt32, unit: "transactions",
 		doc: "committed transactions kept in memory for servers that come back",
 		at:  func(c *Config) any { return &c.CommitLogCount },
 	},
@@ -61,12 +61,12 @@ var storageRows = []row{
 		at:  func(c *Config) any { return &c.FsyncWarningThresholdMS },
 	},
 	{
-		key: "flushDelay", form: prefixed, kind: kindLong, def: "0", min: 0, unit: "milliseconds", done: true,
+		key: "flushDelay", form: prefixed, kind: kindLong, def: "0", min: 0, unit: "milliseconds",
 		doc: "time that transactions may be gathered before a flush; 0 flushes when idle",
 		at:  func(c *Config) any { return &c.FlushDelayMS },
 	},
 	{
-		key: "maxWriteQueuePollTime", form: prefixed, kind: kindLong, min: 0, unit: "milliseconds", done: true,
+		key: "maxWriteQueuePollTime", form: prefixed, kind: kindLong, min: 0, unit: "milliseconds",
 		doc: "wait for more transactions before a flush; a third of flushDelay unless set",
 		at:  func(c *Config) any { return &c.MaxWriteQueuePollTimeMS },
 	},
