@@ -3,7 +3,8 @@ package state
 import "quokka/internal/proto"
 
 // multiRead answers several getData and getChildren in one reply, all from
-// one moment; each fails on its own.
+// one moment; each fails on its own. Watch flags are not looked at: Java's
+// MultiOperationRecord drops them when it reads the request.
 var opMultiRead = row{kind: Read, read: (*State).readMulti}
 
 func (s *State) readMulti(r *ReadRequest, out []byte) ([]byte, proto.Code) {
@@ -21,6 +22,6 @@ func (s *State) readMulti(r *ReadRequest, out []byte) ([]byte, proto.Code) {
 			out = partError(out[:at], code)
 		}
 	}
-	r.Body = whole
+	r.Body, r.Arm = whole, r.Arm[:0]
 	return proto.AppendMultiHeader(out, proto.MultiEnd), proto.OK
 }
