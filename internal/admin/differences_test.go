@@ -64,6 +64,22 @@ var notPrinted = map[string]string{
 	"outstanding_changes_queued":  "the overlay of uncommitted changes is private to the state machine",
 	"outstanding_changes_removed": "the overlay of uncommitted changes is private to the state machine",
 
+	"connection_token_deficit":              noThrottle,
+	"large_requests_rejected":               noThrottle,
+	"request_throttle_wait_count":           noThrottle,
+	"request_throttle_queue_time_ms":        noThrottle,
+	"throttled_ops":                         noThrottle,
+	"stale_requests":                        noThrottle,
+	"stale_requests_dropped":                noThrottle,
+	"stale_replies":                         noThrottle,
+	"cnxn_closed_without_zk_server_running": "a connection that comes before the server serves waits",
+	"unsuccessful_handshake":                netty,
+	"ensemble_auth_success":                 noEnsembleAuth,
+	"ensemble_auth_fail":                    noEnsembleAuth,
+	"ensemble_auth_skip":                    noEnsembleAuth,
+	"close_session_prep_time":               "a close is prepared like every other request: prep_process_time",
+	"read_final_proc_time_ms":               "a read is carried out as it comes: readlatency",
+
 	"netty_queued_buffer_capacity": netty,
 	"non_mtls_remote_conn_count":   netty,
 	"non_mtls_local_conn_count":    netty,
@@ -110,3 +126,8 @@ const noJava = "there is no Java in this process; go.version is printed instead"
 
 // enviExtras are keys of envi that Java has not.
 var enviExtras = map[string]string{"go.version": "stands where Java prints java.version"}
+
+const (
+	noThrottle     = "there is no request throttler and no throttle of connection rates"
+	noEnsembleAuth = "the scheme ensemble is not there"
+)

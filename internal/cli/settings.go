@@ -26,6 +26,10 @@ func splitSettings(args []string) (rest []string, s settings) {
 	}
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
+		if arg == "--" { // no flags behind it
+			rest = append(rest, args[i:]...)
+			break
+		}
 		if p, ok := strings.CutPrefix(arg, "-D"); ok && p != "" {
 			s.properties = append(s.properties, p)
 			continue

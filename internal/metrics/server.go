@@ -18,38 +18,22 @@ type Server struct {
 	Ops OpCounts
 
 	WritePerNamespace         SummarySet // bytes of path and data of each create, setData, delete (Java DataTree.updateWriteStat)
-	ReadPerNamespace          SummarySet // bytes of path, data or names, and StatOverheadBytes, of each read (Java DataTree.updateReadStat)
+	ReadPerNamespace          SummarySet // bytes of path and reply of each read (Java DataTree.updateReadStat)
 	QuotaExceededPerNamespace CounterSet // writes beyond a hard or soft limit
 
 	all []named
 }
 
-// StatOverheadBytes is what Java adds to the size of each read for the Stat beside the data (DataTree.STAT_OVERHEAD_BYTES).
-const StatOverheadBytes = 6*8 + 5*4
-
 // ConnCounters count what happens to connections. Written by the client port.
 type ConnCounters struct {
 	ConnectionRequest       Counter // connect requests read
 	ConnectionRejected      Counter // refused: limits on connections, connection throttle
-	ConnectionTokenDeficit  Summary // tokens missing in the connection throttle, at each connect request
 	ConnectionDrop          Counter // the client's side ended without a closeSession
 	ConnectionRevalidate    Counter // reconnects to an existing session
 	SessionlessExpired      Counter // closed because no connect request came, or nothing within the session timeout
-	ClosedWithoutServer     Counter // accepted and closed because the server was not serving yet
-	UnsuccessfulHandshake   Counter // TLS handshakes that failed
 	BytesReceived           Counter // bytes of requests with the four of the frame length; four for a four-letter word
 	ResponseBytes           Counter // bytes of replies to requests that reached the tree, frame length included
 	WatchBytes              Counter // bytes of watch events, frame length included
-	EnsembleAuthSuccess     Counter // scheme ensemble: the name was ours
-	EnsembleAuthFail        Counter // scheme ensemble: another name, connection closed
-	EnsembleAuthSkip        Counter // scheme ensemble: no name configured or sent
-	LargeRequestsRejected   Counter // closed because the large requests in flight passed their limit
-	RequestThrottleWait     Counter // waits of the request throttler
-	RequestThrottleQueueMS  Percentiles
-	ThrottledOps            Counter // answered with THROTTLEDOP
-	StaleRequests           Counter // stale when the throttler let them pass
-	StaleRequestsDropped    Counter // stale and dropped by the throttler
-	StaleReplies            Counter // stale when the reply was ready
 	StaleSessionsExpired    Counter // sessions expired by their timeout. Written by the session clock
 	UnrecoverableErrorCount Counter // a critical goroutine failed. Written by the node
 }
@@ -60,7 +44,6 @@ type RequestCounters struct {
 	SyncQueued       Counter // transactions posted to the log writer
 	DigestMismatches Counter // tree digests that differ from those in the log
 	TTLNodesCreated  Counter // since 3.10
-	TTLNodesDeleted  Counter // by expiry; since 3.10
 }
 
 // Latencies are milliseconds on a request's way. Written by the node and the client port.
@@ -69,12 +52,10 @@ type Latencies struct {
 	Update      Percentiles // the same for writes. Use Server.ObserveLatency
 	Propagation Percentiles // from the transaction's time to its application, wall clock
 
-	PrepQueueTimeMS    Percentiles // waiting to be prepared
-	PrepQueueSize      Summary     // requests waiting, when one is taken
-	PrepProcessMS      Summary     // preparing one request
-	CloseSessionPrepMS Percentiles // preparing a closeSession
-	ReadFinalMS        Percentiles // carrying out a read
-	WriteFinalMS       Percentiles // applying a write
+	PrepQueueTimeMS Percentiles // waiting to be prepared
+	PrepQueueSize   Summary     // requests waiting, when one is taken
+	PrepProcessMS   Summary     // preparing one request
+	WriteFinalMS    Percentiles // applying a write
 }
 
 // WriterTimes are the log writer's. Written by it.
@@ -150,27 +131,15 @@ func (s *Server) counters() []named {
 		{"connection_rejected", &s.ConnectionRejected},
 		{"bytes_received_count", &s.BytesReceived},
 		{"unrecoverable_error_count", &s.UnrecoverableErrorCount},
-		{"ensemble_auth_success", &s.EnsembleAuthSuccess},
-		{"ensemble_auth_fail", &s.EnsembleAuthFail},
-		{"ensemble_auth_skip", &s.EnsembleAuthSkip},
 		{"prep_processor_request_queued", &s.PrepQueued},
 		{"connection_drop_count", &s.ConnectionDrop},
 		{"connection_revalidate_count", &s.ConnectionRevalidate},
 		{"sessionless_connections_expired", &s.SessionlessExpired},
 		{"stale_sessions_expired", &s.StaleSessionsExpired},
-		{"throttled_ops", &s.ThrottledOps},
 		{"sync_processor_request_queued", &s.SyncQueued},
-		{"stale_requests", &s.StaleRequests},
-		{"stale_requests_dropped", &s.StaleRequestsDropped},
-		{"stale_replies", &s.StaleReplies},
-		{"request_throttle_wait_count", &s.RequestThrottleWait},
-		{"large_requests_rejected", &s.LargeRequestsRejected},
 		{"digest_mismatches_count", &s.DigestMismatches},
-		{"unsuccessful_handshake", &s.UnsuccessfulHandshake},
-		{"cnxn_closed_without_zk_server_running", &s.ClosedWithoutServer},
 		{"response_bytes", &s.ResponseBytes},
 		{"watch_bytes", &s.WatchBytes},
-		{"ttl_node_deleted_count", &s.TTLNodesDeleted},
 		{"ttl_node_created_count", &s.TTLNodesCreated},
 		{"quota_exceeded_error_per_namespace", &s.QuotaExceededPerNamespace},
 	}
@@ -181,7 +150,6 @@ func (s *Server) summaries() []named {
 		{"fsynctime", &s.FsyncMS},
 		{"snapshottime", &s.SnapshotMS},
 		{"dbinittime", &s.DBInitMS},
-		{"connection_token_deficit", &s.ConnectionTokenDeficit},
 		{"node_created_watch_count", &s.Created},
 		{"node_deleted_watch_count", &s.Deleted},
 		{"node_changed_watch_count", &s.Changed},
@@ -205,12 +173,9 @@ func (s *Server) percentiles() []named {
 		{"updatelatency", &s.Update},
 		{"propagation_latency", &s.Propagation},
 		{"prep_processor_queue_time_ms", &s.PrepQueueTimeMS},
-		{"close_session_prep_time", &s.CloseSessionPrepMS},
-		{"read_final_proc_time_ms", &s.ReadFinalMS},
 		{"write_final_proc_time_ms", &s.WriteFinalMS},
 		{"sync_processor_queue_and_flush_time_ms", &s.SyncQueueAndFlush},
 		{"sync_processor_queue_time_ms", &s.SyncQueueMS},
 		{"sync_processor_queue_flush_time_ms", &s.SyncQueueFlushMS},
-		{"request_throttle_queue_time_ms", &s.RequestThrottleQueueMS},
 	}
 }

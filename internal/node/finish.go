@@ -28,6 +28,7 @@ func (n *Node) finish(done []member.Done) {
 			n.snapshot()
 		}
 	}
+	n.warnQuotas(begin)
 	n.mu.Unlock()
 	n.opt.Metrics.WriteFinalMS.Observe(time.Since(begin).Milliseconds())
 	for _, c := range n.touched {
@@ -52,6 +53,9 @@ func (n *Node) apply(d *member.Done, now time.Time) {
 	o := n.state.Apply(d.Txn)
 	n.opt.Metrics.Propagation.Observe(now.UnixMilli() - int64(d.Txn.Time))
 	n.digests.record(d.Txn.Zxid, o.Digest)
+	if o.Err == proto.OK {
+		n.countWrite(d.Txn.Body)
+	}
 	if o.DigestMismatch {
 		n.mismatch(d.Txn, o.Digest)
 	}
@@ -124,22 +128,6 @@ func (n *Node) notify(o *state.Outcome) {
 	}
 }
 
-func (n *Node) countEvents(events []state.Event) {
-	var count [5]int64
-	for _, e := range events {
-		count[e.Type]++
-	}
-	m := n.opt.Metrics
-	for t, summary := range map[proto.EventType]interface{ Observe(int64) }{
-		proto.EventNodeCreated: &m.Created, proto.EventNodeDeleted: &m.Deleted,
-		proto.EventNodeDataChanged: &m.Changed, proto.EventNodeChildrenChanged: &m.Children,
-	} {
-		if count[t] > 0 {
-			summary.Observe(count[t])
-		}
-	}
-}
-
 // mismatch reports a tree that is not what its transaction promised. The
 // first one is logged; each is counted (DataTree.compareDigest).
 func (n *Node) mismatch(t *proto.Txn, digest uint64) {
@@ -183,7 +171,12 @@ func (n *Node) read(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
 		c.End(append(c.Begin(), n.scratch...), h, op, at)
 	} else {
 		var b []byte
-		b, h.Err = n.state.Read(r, c.Begin())
+		b = c.Begin()
+		before := len(b)
+		b, h.Err = n.state.Read(r, b)
+		if h.Err == proto.OK {
+			n.countRead(op, body, len(b)-before)
+		}
 		c.End(b, h, op, at)
 	}
 	if len(r.Arm) > 0 {

@@ -99,7 +99,7 @@ func (c *runningClock) start(now time.Time, interval time.Duration) {
 // returns the running time in ms, and how long of the real time was left
 // out.
 func (c *runningClock) advance(now time.Time) (ms int64, lost time.Duration) {
-	step := now.Sub(c.at)
+	step := max(now.Sub(c.at), 0)
 	c.at = now
 	if limit := 4 * c.interval; step > limit {
 		lost = step - limit

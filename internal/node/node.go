@@ -72,7 +72,8 @@ type Options struct {
 	Digest        bool          // snapshots carry the tree's digest
 	LastProcessed bool          // and their last zxid (since 3.9)
 	TickInterval  time.Duration // how often the member gets a Tick
-	MaxBatch      int           // transactions in one fsync at most
+	MaxBatch      int           // transactions in one fsync at most; 0 is no limit
+	MaxLogFile    int64         // bytes after which the log begins a new file (txnLogSizeLimitInKb); 0 is never
 	FsyncWarning  time.Duration // fsync.warningthresholdms
 	ClockObserver func(runningMS int64)
 	Metrics       *metrics.Server
@@ -102,6 +103,8 @@ type Node struct {
 	dirty    map[watch.ConnID]struct{}
 	wg       sync.WaitGroup
 	reads    sync.Pool
+
+	quotaLogged time.Time // the loop's: when exceeded quotas were logged last
 }
 
 // New returns a Node that does nothing yet; Run makes it work.

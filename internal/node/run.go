@@ -25,6 +25,12 @@ func (n *Node) Run(ctx context.Context) error {
 	err := n.loop(ctx, failed)
 	n.writer.stop()
 	<-stopped
+	if err == nil {
+		select {
+		case err = <-failed: // while it wrote what was still queued
+		default:
+		}
+	}
 	n.abandon()
 	n.wg.Wait()
 	if cerr := n.opt.Log.Close(); err == nil && cerr != nil {
@@ -50,8 +56,8 @@ func (n *Node) loop(ctx context.Context, failed <-chan error) error {
 			batch = n.inbox.take(batch)
 			n.member.At(n.time(time.Now()))
 			n.handle(batch)
-		case now := <-ticker.C:
-			n.member.At(n.time(now))
+		case <-ticker.C:
+			n.member.At(n.time(time.Now())) // the ticker's own time may be before that of the last batch
 			n.touch()
 			n.member.Tick()
 		}
@@ -85,6 +91,7 @@ func (n *Node) handle(batch []input) {
 		case inputConnect:
 			n.admit(in)
 		case inputGone:
+			n.heard(in.conn) // since the last tick
 			n.member.Gone(watch.ConnID(in.conn.ID()), in.conn.Session())
 			n.forget(in.conn)
 		case inputSnapshot:
@@ -125,17 +132,25 @@ func (n *Node) forget(c Conn) {
 func (n *Node) touch() {
 	now := n.clock.last.Load()
 	for _, c := range n.conns {
-		id := c.Session()
-		if id == 0 {
+		if c.Session() == 0 {
 			continue
 		}
-		heard := c.Heard()
-		n.member.Touch(id, c.TimeoutMS(), heard)
-		if now-heard > int64(c.TimeoutMS())+n.opt.Member.TickMS {
-			n.opt.Metrics.ConnectionDrop.Inc()
+		if now-n.heard(c) > int64(c.TimeoutMS())+n.opt.Member.TickMS {
+			n.opt.Metrics.SessionlessExpired.Inc()
 			c.Shut("nothing was heard for the session timeout")
 		}
 	}
+}
+
+// heard tells the member when the client of a connection was heard last, and
+// returns that. Connections read a clock that goes forward with the loop, once
+// an interval at least: they may have been heard that much later.
+func (n *Node) heard(c Conn) int64 {
+	at := min(c.Heard()+n.opt.TickInterval.Milliseconds(), n.clock.last.Load())
+	if id := c.Session(); id != 0 {
+		n.member.Touch(watch.ConnID(c.ID()), id, c.TimeoutMS(), at)
+	}
+	return at
 }
 
 // do carries out effects, each device's in order.
@@ -165,7 +180,6 @@ func (n *Node) tell(o *member.Conn) {
 	case member.ConnRefuse:
 		c.Refuse()
 	case member.ConnClose:
-		n.opt.Metrics.ConnectionDrop.Inc()
 		c.Shut("the server closes it")
 	}
 }

@@ -77,7 +77,10 @@ func (w *logWriter) run() error {
 		}
 		w.node.opt.Metrics.SyncQueueSize.Observe(int64(len(orders)))
 		for rest := orders; len(rest) > 0; {
-			batch := rest[:min(len(rest), w.node.opt.MaxBatch)]
+			batch := rest
+			if limit := w.node.opt.MaxBatch; limit > 0 && limit < len(rest) {
+				batch = rest[:limit]
+			}
 			rest = rest[len(batch):]
 			if err := w.write(batch); err != nil {
 				return fmt.Errorf("the transaction log cannot be written, so this server stops: %w", err)
@@ -123,6 +126,10 @@ func (w *logWriter) write(batch []logOrder) error {
 		w.node.log.Warn(fmt.Sprintf("fsync-ing the write ahead log took %dms which will adversely effect operation latency. File size is %d bytes. See the ZooKeeper troubleshooting guide",
 			took.Milliseconds(), w.node.opt.Log.BytesSinceRoll()))
 	}
-	w.node.inbox.post(input{kind: inputDurable, zxid: last, bytes: w.node.opt.Log.BytesSinceRoll()})
+	size := w.node.opt.Log.BytesSinceRoll()
+	w.node.inbox.post(input{kind: inputDurable, zxid: last, bytes: size})
+	if limit := w.node.opt.MaxLogFile; limit > 0 && size > limit {
+		return w.node.opt.Log.Roll()
+	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"quokka/internal/admin"
@@ -50,6 +51,9 @@ type Server struct {
 // client port. Errors with a method ExitCode say with which code a process
 // should end. Run must be called afterwards, or Close.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
+	if cfg.ClientListen() == "" {
+		return nil, errors.New("no clientPort is configured, and TLS (secureClientPort) is not supported yet: configure a clientPort")
+	}
 	if cfg.Distributed() {
 		return nil, errors.New("this configuration has several server.N lines: ensembles are not supported yet; leave one or none to run a standalone server")
 	}
@@ -150,6 +154,7 @@ func (s *Server) nodeOptions(st *state.State, report *store.Report) node.Options
 		State: st, Log: s.store.TxnLog(), Snapshots: s.store,
 		Digest: c.DigestEnabled, LastProcessed: c.SerializeLastProcessedZxid,
 		TickInterval: min(max(tick/4, 5*time.Millisecond), 500*time.Millisecond),
+		MaxLogFile:   max(c.TxnLogSizeLimitKB, 0) << 10,
 		MaxBatch:     c.MaxBatchSize, FsyncWarning: time.Duration(c.FsyncWarningThresholdMS) * time.Millisecond,
 		ClockObserver: func(ms int64) { s.clients.SetClock(ms) },
 		Metrics:       s.metrics, Logger: s.log,
@@ -229,7 +234,10 @@ func (s *Server) Run(ctx context.Context) error {
 		stopClients()
 	}()
 	if s.cfg.AutopurgePurgeIntervalMS > 0 {
-		go s.purge(clientsCtx)
+		var purging sync.WaitGroup
+		purging.Go(func() { s.purge(clientsCtx) })
+		defer purging.Wait() // before the data directory is given back
+		defer stopClients()
 	}
 	s.source.serving.Store(true)
 	err := s.clients.Run(clientsCtx, s.listener)

@@ -142,7 +142,7 @@ func (m *Member) Durable(incarnation uint64, z proto.Zxid, fileBytes int64) {
 		return
 	}
 	m.leader.Ack(m.cfg.Server, z)
-	m.snaps.size(fileBytes)
+	m.snaps.size(z, fileBytes)
 	m.release()
 }
 

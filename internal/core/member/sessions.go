@@ -30,6 +30,9 @@ func (m *Member) Connect(conn watch.ConnID, r proto.ConnectRequest) {
 
 func (m *Member) openSession(conn watch.ConnID, timeoutMS int32) {
 	id := m.ids.Next()
+	for m.clock.Tracked(id) { // the wall clock was set back before this start
+		id = m.ids.Next()
+	}
 	m.owner[id] = conn
 	m.clock.Track(id, timeoutMS, m.now.Running)
 	m.propose(&state.Request{Session: id, Conn: conn, Op: proto.OpCreateSession, TimeoutMS: timeoutMS})
@@ -52,10 +55,14 @@ func (m *Member) attach(conn watch.ConnID, id proto.SessionID, password []byte, 
 	m.out.Conns = append(m.out.Conns, Conn{Kind: ConnRefuse, ID: conn})
 }
 
-// Touch says that the client of a session was heard at the given running
-// time. Touches of a moment come before the Tick of that moment.
-func (m *Member) Touch(id proto.SessionID, timeoutMS int32, heard int64) {
-	m.clock.Touch(id, timeoutMS, heard)
+// Touch says that the client of a session was heard on a connection at the
+// given running time. Touches of a moment come before the Tick of that moment.
+// A connection that the session has left says nothing of it any more: it was
+// silent for long, most likely, and would make the session expire.
+func (m *Member) Touch(conn watch.ConnID, id proto.SessionID, timeoutMS int32, heard int64) {
+	if m.owner[id] == conn {
+		m.clock.Touch(id, timeoutMS, heard)
+	}
 }
 
 // Gone says that a connection is closed. Its session lives on until it

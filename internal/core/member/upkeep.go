@@ -52,6 +52,7 @@ type snapshots struct {
 	limit     int        // roll at this many
 	byteLimit int64      // or at this size
 	tooLarge  bool       // the file has that size
+	rolled    proto.Zxid // the last transaction before the current file
 	at        proto.Zxid // take a snapshot once this is applied; 0 is none
 }
 
@@ -85,14 +86,17 @@ func (s *snapshots) logged(z proto.Zxid) bool {
 		return false
 	}
 	s.since, s.tooLarge = 0, false
-	s.at = z
+	s.at, s.rolled = z, z
 	s.draw()
 	return true
 }
 
-// size is the size of the log's current file.
-func (s *snapshots) size(bytes int64) {
-	s.tooLarge = s.byteLimit > 0 && bytes > s.byteLimit
+// size is the size of the log's file in which z is. It may be the file
+// before the current one, which grows no more.
+func (s *snapshots) size(z proto.Zxid, bytes int64) {
+	if z > s.rolled {
+		s.tooLarge = s.byteLimit > 0 && bytes > s.byteLimit
+	}
 }
 
 // applied tells whether a snapshot is due once z is applied.

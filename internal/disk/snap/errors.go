@@ -23,10 +23,14 @@ func (e *CorruptError) Error() string {
 	if e.Err != nil {
 		msg += ": " + e.Err.Error()
 	}
-	return msg
+	return msg + "; an older snapshot and the log hold the same, if they are complete"
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// ErrVersion is the cause of a CorruptError when the file says that it is in
+// another version of the format: it is meant for other software.
+var ErrVersion = errors.New("use the software that wrote it, or move the file away if an older snapshot will do")
 
 // errUnexpectedEnd is the cause when a snapshot stops before its end.
 var errUnexpectedEnd = errors.New("the file ends too early")

@@ -169,7 +169,7 @@ func (d *decoder) header() error {
 		return d.corrupt(fmt.Sprintf("it begins with 0x%08x, not with the mark of a snapshot", m), nil)
 	}
 	if v := int32(binary.BigEndian.Uint32(b[4:])); v != version {
-		return d.corrupt(fmt.Sprintf("format version %d is not known, only %d is; use the software that wrote it", v, version), nil)
+		return d.corrupt(fmt.Sprintf("format version %d is not known, only %d is", v, version), ErrVersion)
 	}
 	d.src.take(16)
 	return nil

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -312,6 +313,18 @@ func TestListIsNewestFirstAndMarksTheBroken(t *testing.T) {
 	want := "0x12snappytrue 0x11gztrue 0x10true 0xcsnappyfalse 0xbgzfalse 0xafalse 0x9false"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestProgressIsTold(t *testing.T) {
+	tr := largeTree(t, 5000)
+	var told []int64
+	p := pictureOf(t, tr, session.NewTable(), 1)
+	if _, err := Save(newDir(t), "/d", p, Gzip, func(n int64) { told = append(told, n) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) < 3 || !slices.IsSorted(told) || told[len(told)-1] != int64(len(written(t, p))) {
+		t.Errorf("told %v", told)
 	}
 }
 

@@ -156,6 +156,9 @@ func TestJavaSnapshotWithBitFlips(t *testing.T) {
 			return b
 		})
 		r, err := recovered(disk, testOptions)
+		if off/4 == 1 && errors.Is(err, snap.ErrVersion) {
+			continue // it could be in a later format
+		}
 		if err != nil || dump(r.Tree, r.Sessions) != full || len(r.Report.Skipped) != 1 {
 			t.Fatalf("byte %d: %v, %v", off, r, err)
 		}

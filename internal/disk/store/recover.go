@@ -49,7 +49,7 @@ type Recovered struct {
 // crash left, and makes durable what it read. In an empty directory it writes
 // snapshot.0. Its error is an [*Error]; nothing was changed then, except that a
 // snapshot could not be written. There must be no writer on the log yet.
-func (s *Store) Recover(make NewReplayer) (*Recovered, error) {
+func (s *Store) Recover(onto NewReplayer) (*Recovered, error) {
 	start := time.Now()
 	snaps, err := snap.List(s.fsys, s.snapDir)
 	if err != nil {
@@ -57,9 +57,9 @@ func (s *Store) Recover(make NewReplayer) (*Recovered, error) {
 	}
 	var r *Recovered
 	if anyUsable(snaps) {
-		r, err = s.recoverFrom(snaps, make)
+		r, err = s.recoverFrom(snaps, onto)
 	} else {
-		r, err = s.recoverEmpty(snaps, make)
+		r, err = s.recoverEmpty(snaps, onto)
 	}
 	if err != nil {
 		return nil, err
@@ -80,20 +80,26 @@ func anyUsable(snaps []snap.Info) bool {
 }
 
 // recoverFrom tries the snapshots, newest first.
-func (s *Store) recoverFrom(snaps []snap.Info, make NewReplayer) (*Recovered, error) {
+func (s *Store) recoverFrom(snaps []snap.Info, onto NewReplayer) (*Recovered, error) {
 	var skipped []Skipped
 	var second *attempt // replays, but does not reach the digest of its snapshot
 	for _, i := range snaps {
-		a, err := s.try(i, make)
+		a, err := s.try(i, onto)
 		var corrupt *snap.CorruptError
+		if errors.Is(err, snap.ErrVersion) {
+			return nil, loadError(err, "Unable to load database on disk")
+		}
 		if errors.As(err, &corrupt) {
 			skipped = append(skipped, Skipped{Snapshot: i, Err: err})
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = bridged(a, skipped)
 		}
-		if err := bridged(a, skipped); err != nil {
+		if err != nil && second != nil {
+			break // its log may have been purged; the newer one is good but for the warning
+		}
+		if err != nil {
 			return nil, err
 		}
 		a.Report.Skipped = skipped
@@ -155,8 +161,8 @@ func (s *Store) settle(a *attempt) (*Recovered, error) {
 
 // recoverEmpty starts without a snapshot: on an empty database, or on logs
 // alone if that is allowed.
-func (s *Store) recoverEmpty(snaps []snap.Info, make NewReplayer) (*Recovered, error) {
-	a := s.begin(tree.New(s.opt.Tree), session.NewTable(), snap.Info{}, make)
+func (s *Store) recoverEmpty(snaps []snap.Info, onto NewReplayer) (*Recovered, error) {
+	a := s.begin(tree.New(s.opt.Tree), session.NewTable(), snap.Info{}, onto)
 	a.lenient = true
 	logged, tail, err := s.hasTxns()
 	if err != nil {
@@ -212,11 +218,9 @@ func (s *Store) startEmpty(a *attempt) (*Recovered, error) {
 	return s.saveFirst(a)
 }
 
-// saveFirst writes the snapshot that the directory lacks.
+// saveFirst writes the snapshot that the directory lacks. A tail of the log is
+// cut after it: a crash in between leaves the same tail behind the snapshot.
 func (s *Store) saveFirst(a *attempt) (*Recovered, error) {
-	if err := txnlog.Repair(s.fsys, s.logDir, a.Report.Tail); err != nil {
-		return nil, loadError(err, "Unable to repair the transaction log")
-	}
 	view := a.Tree.View()
 	defer view.Close()
 	info, err := s.SaveSnapshot(snap.Picture{Zxid: a.last, Sessions: a.Sessions.Snapshot(), View: view}, nil)

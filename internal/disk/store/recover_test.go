@@ -82,6 +82,28 @@ func TestFreshDirectory(t *testing.T) {
 	}
 }
 
+// A log without a record is no reason not to begin.
+func TestFreshDirectoryWithRestsOfALog(t *testing.T) {
+	for _, content := range []string{"", "ZK", "ZKLG\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00", strings.Repeat("\x00", 4096)} {
+		disk := newDisk(t)
+		put(t, disk, "/data/version-2/log.1", content)
+		for range 2 {
+			r, err := recovered(disk, testOptions)
+			if err != nil {
+				t.Fatalf("%q: %v", content, err)
+			}
+			newLeader().wantState(t, r, 0)
+		}
+	}
+}
+
+func TestSnapshotOfALaterFormatIsRefused(t *testing.T) {
+	disk := newDisk(t)
+	history(t, disk, testOptions, 20, 10)
+	change(t, disk, "/data/version-2/snapshot.a", func(b []byte) []byte { b[7] = 3; return b })
+	refusal(t, disk, testOptions, ExitUnexpected, "snapshot.a", "format version 3 is not known", "use the software that wrote it")
+}
+
 func TestRecoverySeesAllThatWasLogged(t *testing.T) {
 	for _, m := range []snap.Method{snap.Plain, snap.Gzip, snap.Snappy} {
 		for steps := range 40 {
@@ -178,7 +200,7 @@ func TestFallsBackToOlderSnapshotIfTheLogReaches(t *testing.T) {
 	}
 }
 
-// P4, S55: an older snapshot is no answer if what lies between is lost.
+// An older snapshot is no answer if what lies between is lost.
 func TestDoesNotFallBackAcrossAHole(t *testing.T) {
 	disk := newDisk(t)
 	history(t, disk, testOptions, 20, 10, 20)
@@ -316,9 +338,7 @@ func TestFuzzySnapshotBeyondTheLogIsNotUsed(t *testing.T) {
 	if r.Report.Snapshot.Zxid != 0 || len(r.Report.Skipped) != 1 {
 		t.Errorf("%+v", r.Report)
 	}
-	if err := disk.Remove("/data/version-2/snapshot.0"); err != nil {
-		t.Fatal(err)
-	}
+	change(t, disk, "/data/version-2/snapshot.0", func(b []byte) []byte { b[60]++; return b })
 	if r, err = recovered(disk, testOptions); err != nil || r.LastZxid != 14 || r.Report.Snapshot.Zxid != 10 {
 		t.Fatalf("%+v, %v", r, err)
 	}

@@ -23,12 +23,13 @@ type attempt struct {
 	// in the snapshot already.
 	fuzzyUntil proto.Zxid
 	lenient    bool // nobody knows how far the snapshot is fuzzy
-	digesting  bool // digests are compared
+	digests    bool // digests are wanted
+	digesting  bool // and compared, now that the fuzzy part is over
 }
 
 // try loads a snapshot and replays the log on it. A [*snap.CorruptError] means
 // that an older snapshot may be tried.
-func (s *Store) try(i snap.Info, make NewReplayer) (*attempt, error) {
+func (s *Store) try(i snap.Info, onto NewReplayer) (*attempt, error) {
 	if !i.Valid {
 		return nil, &snap.CorruptError{Path: i.Path, Offset: max(0, i.Size-5), Reason: i.Problem}
 	}
@@ -41,17 +42,18 @@ func (s *Store) try(i snap.Info, make NewReplayer) (*attempt, error) {
 	if err != nil {
 		return nil, loadError(err, "Unable to load database on disk")
 	}
-	a := s.begin(tr, ss, info, make)
+	a := s.begin(tr, ss, info, onto)
 	a.Report.LoadTime = time.Since(start)
 	a.judge()
 	return a, s.replayInto(a, int64(a.last)+1)
 }
 
-func (s *Store) begin(tr *tree.Tree, ss *session.Table, info snap.Info, make NewReplayer) *attempt {
+func (s *Store) begin(tr *tree.Tree, ss *session.Table, info snap.Info, onto NewReplayer) *attempt {
 	return &attempt{
-		Recovered: Recovered{Tree: tr, Sessions: ss, Replayer: make(tr, ss, info.Zxid)},
+		Recovered: Recovered{Tree: tr, Sessions: ss, Replayer: onto(tr, ss, info.Zxid)},
 		info:      info,
 		last:      info.Zxid,
+		digests:   s.opt.Digest,
 		digesting: s.opt.Digest,
 	}
 }
@@ -75,7 +77,7 @@ func (a *attempt) judge() {
 // compareWithSnapshot compares the tree with the digest section, whose zxid
 // was reached.
 func (a *attempt) compareWithSnapshot() {
-	if a.info.DigestVersion == proto.DigestVersion && a.Tree.Digest() != a.info.Digest {
+	if a.digests && a.info.DigestVersion == proto.DigestVersion && a.Tree.Digest() != a.info.Digest {
 		a.mismatch(a.info.DigestZxid)
 	}
 }
@@ -133,7 +135,7 @@ func (a *attempt) record(rec txnlog.Record) error {
 		if txn.Zxid == a.fuzzyUntil {
 			a.compareWithSnapshot()
 		}
-		a.fuzzyUntil, a.digesting = 0, true
+		a.fuzzyUntil, a.digesting = 0, a.digests
 	}
 	return nil
 }

@@ -252,7 +252,7 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-// After a purge each kept snapshot still recovers everything (S57).
+// After a purge each kept snapshot still recovers everything.
 func TestPurgeKeepsWhatEachSnapshotNeeds(t *testing.T) {
 	for steps := 30; steps < 80; steps += 7 {
 		disk := newDisk(t)

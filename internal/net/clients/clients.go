@@ -131,23 +131,24 @@ func (s *Server) Len() int {
 	return len(s.conns)
 }
 
-// admit counts a new connection against the limits. It returns the reason
-// for a refusal, which Java's NIOServerCnxnFactory logs in the same words.
-func (s *Server) admit(c *Conn) error {
+// admit counts a new connection against the limits, or tells why it is
+// refused, in the words of Java's NIOServerCnxnFactory; there is nothing to
+// tell while the server is closing.
+func (s *Server) admit(c *Conn) (ok bool, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ip := c.remote.Addr()
 	switch {
 	case s.closing:
-		return net.ErrClosed
+		return false, ""
 	case s.opt.MaxTotal > 0 && len(s.conns) >= s.opt.MaxTotal:
-		return fmt.Errorf("Too many connections max allowed is %d (maxCnxns)", s.opt.MaxTotal)
+		return false, fmt.Sprintf("Too many connections max allowed is %d (maxCnxns)", s.opt.MaxTotal)
 	case s.opt.MaxPerIP > 0 && s.perIP[ip] >= s.opt.MaxPerIP:
-		return fmt.Errorf("Too many connections from %s - max is %d (maxClientCnxns)", ip, s.opt.MaxPerIP)
+		return false, fmt.Sprintf("Too many connections from %s - max is %d (maxClientCnxns)", ip, s.opt.MaxPerIP)
 	}
 	s.conns[c] = struct{}{}
 	s.perIP[ip]++
-	return nil
+	return true, ""
 }
 
 func (s *Server) forget(c *Conn) {
@@ -208,10 +209,10 @@ func (s *Server) shutdown(l net.Listener) {
 
 func (s *Server) start(nc net.Conn) {
 	c := newConn(s, nc)
-	if err := s.admit(c); err != nil {
+	if ok, why := s.admit(c); !ok {
 		s.opt.Metrics.ConnectionRejected.Inc()
-		if !errors.Is(err, net.ErrClosed) {
-			s.opt.Log.Warn(err.Error(), "client", c.remote.String(), "open", s.Len())
+		if why != "" {
+			s.opt.Log.Warn(why, "client", c.remote.String(), "open", s.Len())
 		}
 		_ = nc.Close()
 		return

@@ -21,6 +21,8 @@ type Conn struct {
 	session   atomic.Int64
 	timeoutMS atomic.Int32
 	heard     atomic.Int64 // running time in ms when the client last sent something
+	frames    atomic.Int64 // received: requests, or a four-letter word
+	throttled atomic.Bool  // the reader does not read: too many outstanding requests
 	auth      atomic.Pointer[[]proto.ID]
 
 	attached chan bool     // the end of the handshake
@@ -43,7 +45,7 @@ type Stats struct {
 	Received, Sent     int64
 	LastOp             string
 	LastCxid           int32 // -1 before the first request
-	LastZxid           int64
+	LastZxid           int64 // -1 before the first reply
 	LastResponse       time.Time
 	Answers            int64
 	LatencyMS, SumMS   int64
@@ -53,14 +55,17 @@ type Stats struct {
 	EstablishedSession bool
 }
 
+// newStats are the counts of a connection before its first request
+// (ServerCnxn.resetStats).
+func newStats() Stats { return Stats{LastOp: "NA", LastCxid: -1, LastZxid: -1} }
+
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{
 		srv: s, nc: nc, id: s.lastID.Add(1), since: time.Now(),
 		attached: make(chan bool, 1), kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
-	c.stats.LastOp = "NA"
-	c.stats.LastCxid = -1
+	c.stats = newStats()
 	c.heard.Store(s.clock.Load())
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ap := a.AddrPort()
@@ -76,6 +81,9 @@ func (c *Conn) ID() uint64 { return c.id }
 // Remote returns the client's address; an IPv4-mapped one as IPv4.
 func (c *Conn) Remote() netip.AddrPort { return c.remote }
 
+// RemoteString returns the client's address and port, for the log.
+func (c *Conn) RemoteString() string { return c.remote.String() }
+
 // Since returns when the connection was accepted.
 func (c *Conn) Since() time.Time { return c.since }
 
@@ -86,8 +94,14 @@ func (c *Conn) Session() proto.SessionID { return proto.SessionID(c.session.Load
 func (c *Conn) TimeoutMS() int32 { return c.timeoutMS.Load() }
 
 // Heard returns the running time in ms at which the client last sent
-// something.
-func (c *Conn) Heard() int64 { return c.heard.Load() }
+// something; that is now while the server does not read, because too many
+// requests are outstanding: the client is not to blame for that silence.
+func (c *Conn) Heard() int64 {
+	if c.throttled.Load() {
+		c.heard.Store(c.srv.clock.Load())
+	}
+	return c.heard.Load()
+}
 
 // Auth returns the client's identities. The slice is never changed.
 func (c *Conn) Auth() []proto.ID { return *c.auth.Load() }
@@ -100,6 +114,7 @@ func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := c.stats
+	st.Received = c.frames.Load()
 	st.Queued = c.pipe.len()
 	st.UnsentBytes = len(c.out)
 	st.EstablishedSession = c.session.Load() != 0
@@ -110,7 +125,8 @@ func (c *Conn) Stats() Stats {
 func (c *Conn) ResetStats() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats = Stats{LastOp: "NA", LastCxid: -1}
+	c.frames.Store(0)
+	c.stats = newStats()
 }
 
 // Attach ends the handshake: the session is the client's. The response goes
@@ -150,6 +166,7 @@ func (c *Conn) Shut(why string) {
 		return
 	}
 	c.closed = true
+	c.abandon()
 	c.room.Broadcast()
 	c.mu.Unlock()
 	close(c.done)

@@ -81,6 +81,10 @@ func (c *Conn) end(b []byte, h proto.ReplyHeader, op proto.Op, at time.Time, wri
 // Answer is End for the oldest pending request of the pipe, and takes it
 // out. Its xid is filled in.
 func (c *Conn) Answer(b []byte, h proto.ReplyHeader) {
+	if c.closed { // and its pipe given up
+		c.mu.Unlock()
+		return
+	}
 	r := c.pipe.pop()
 	h.Xid = r.xid
 	c.srv.outstanding.Add(-1)
@@ -93,21 +97,38 @@ func (c *Conn) Answer(b []byte, h proto.ReplyHeader) {
 func (c *Conn) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pipe.len() > 0 {
+	if !c.closed {
 		c.pipe.pop()
 		c.srv.outstanding.Add(-1)
 		c.room.Broadcast()
 	}
 }
 
+// abandon gives up what waits in the pipe of a closed connection, whose
+// answers nobody takes out any more. The caller holds c.mu.
+func (c *Conn) abandon() {
+	for c.pipe.len() > 0 {
+		if r := c.pipe.pop(); !r.read {
+			c.srv.outstanding.Add(-1)
+		}
+	}
+	c.pipe = pipe{}
+}
+
 // NextRead takes out a read that no pending request stands before any more.
 func (c *Conn) NextRead() (xid int32, op proto.Op, body []byte, at time.Time, ok bool) {
 	c.mu.Lock()
+	if len(c.out) > c.srv.opt.MaxUnsent { // a pipe full of large replies
+		c.mu.Unlock()
+		c.CheckUnsent()
+		return 0, 0, nil, time.Time{}, false
+	}
 	defer c.mu.Unlock()
 	if c.pipe.len() == 0 || !c.pipe.q[c.pipe.head].read || c.closed {
 		return 0, 0, nil, time.Time{}, false
 	}
 	r := c.pipe.pop()
+	c.room.Broadcast() // the connection may have nothing outstanding any more
 	return r.xid, r.op, r.body, r.at, true
 }
 
@@ -135,7 +156,9 @@ func (c *Conn) account(h proto.ReplyHeader, op proto.Op, n int, at time.Time, wr
 	st := &c.stats
 	st.Sent++
 	st.LastOp = opWord(op)
-	st.LastCxid = h.Xid
+	if h.Xid >= 0 { // not a ping's or the like (ServerCnxn.updateStatsForResponse)
+		st.LastCxid = h.Xid
+	}
 	if h.Zxid > 0 {
 		st.LastZxid = int64(h.Zxid)
 	}
@@ -207,6 +230,7 @@ func (c *Conn) flush() {
 		if cap(b) <= keepBuffer {
 			c.spare = b
 		}
+		c.room.Broadcast() // its reader waits when too much is unsent
 	}
 	c.writing = false
 	last := c.lastOut && !c.closed

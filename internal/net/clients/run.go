@@ -54,10 +54,7 @@ func (c *Conn) word(fr *frame.Reader, word string, argLen int) {
 	if err != nil {
 		return
 	}
-	c.mu.Lock()
-	c.stats.Received++
-	c.mu.Unlock()
-	c.srv.opt.Metrics.PacketsReceived.Inc()
+	c.received(0)
 	if err := c.nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return
 	}
@@ -114,14 +111,18 @@ func (c *Conn) sender() {
 
 func (c *Conn) received(n int) {
 	c.heard.Store(c.srv.clock.Load())
+	c.frames.Add(1)
 	c.srv.opt.Metrics.PacketsReceived.Inc()
-	c.srv.opt.Metrics.BytesReceived.Add(int64(n))
+	c.srv.opt.Metrics.BytesReceived.Add(int64(4 + n))
 }
 
 func (c *Conn) serve(fr *frame.Reader) {
 	for {
 		p, err := fr.Next()
 		if err != nil {
+			if !c.isClosed() {
+				c.srv.opt.Metrics.ConnectionDrop.Inc()
+			}
 			c.logFrame(err)
 			return
 		}
@@ -163,10 +164,13 @@ func (c *Conn) dispatch(h proto.RequestHeader, body []byte) bool {
 	case Ordered, Close:
 		body = append([]byte{}, body...)
 		c.mu.Lock()
-		c.stats.Received++
+		if c.closed {
+			c.mu.Unlock()
+			return false
+		}
 		c.pipe.push(request{xid: h.Xid, op: h.Op, at: time.Now()})
-		c.mu.Unlock()
 		c.srv.outstanding.Add(1)
+		c.mu.Unlock()
 		c.srv.backend.Submit(c, h.Xid, h.Op, body)
 		return class == Ordered
 	case Auth:
@@ -188,7 +192,6 @@ func (c *Conn) dispatch(h proto.RequestHeader, body []byte) bool {
 func (c *Conn) wait(r request, body []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats.Received++
 	if c.pipe.len() == 0 {
 		return false
 	}
@@ -244,13 +247,27 @@ func (c *Conn) admitted() bool {
 	defer c.mu.Unlock()
 	for !c.closed {
 		n := c.pipe.len()
-		if n < maxPipe && (n == 0 || c.srv.outstanding.Load() <= c.srv.opt.MaxOutstanding) {
-			break
+		switch {
+		case n >= maxPipe, n > 0 && c.srv.outstanding.Load() > c.srv.opt.MaxOutstanding:
+			c.throttled.Store(true)
+			c.room.Wait()
+			c.throttled.Store(false)
+		case len(c.out) <= flushAt:
+			return true
+		case c.writing:
+			c.room.Wait()
+		default:
+			c.mu.Unlock()
+			c.flush()
+			c.mu.Lock()
 		}
-		c.room.Wait()
 	}
-	return !c.closed
+	return false
 }
+
+// flushAt is how many unsent bytes stop a connection from being read: its
+// client must take the replies first.
+const flushAt = 256 << 10
 
 // CheckUnsent closes the connection when its client leaves too much unread.
 func (c *Conn) CheckUnsent() {
