@@ -98,7 +98,7 @@ type Node struct {
 
 	writer   logWriter
 	snapping atomic.Bool
-	lastSnap atomic.Pointer[snap.Info]
+	stopping chan struct{} // closed when the loop has ended
 	touched  []Conn // the loop's: connections that got something to send
 	dirty    map[watch.ConnID]struct{}
 	wg       sync.WaitGroup
@@ -112,7 +112,7 @@ func New(opt Options) *Node {
 	n := &Node{
 		opt: opt, log: opt.Logger, state: opt.State,
 		conns: make(map[watch.ConnID]Conn), dirty: make(map[watch.ConnID]struct{}),
-		inbox: newInbox(),
+		inbox: newInbox(), stopping: make(chan struct{}),
 	}
 	n.reads.New = func() any { return new(state.ReadRequest) }
 	n.clock.start(time.Now(), opt.TickInterval)

@@ -23,6 +23,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 	})
 	err := n.loop(ctx, failed)
+	close(n.stopping)
 	n.writer.stop()
 	<-stopped
 	if err == nil {

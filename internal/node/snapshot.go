@@ -21,14 +21,13 @@ func (n *Node) snapshot() {
 	n.wg.Go(func() {
 		begin := time.Now()
 		n.log.Info(fmt.Sprintf("Snapshotting: %v", p.Zxid))
-		info, err := n.opt.Snapshots.SaveSnapshot(p, pace())
+		info, err := n.opt.Snapshots.SaveSnapshot(p, n.pace())
 		took := time.Since(begin)
 		n.opt.Metrics.SnapshotMS.Observe(took.Milliseconds())
 		if err != nil {
 			// The log still has everything; the next snapshot may succeed.
 			n.log.Error("cannot write a snapshot; the older ones and the log stay as they are", "zxid", p.Zxid.String(), "error", err)
 		} else {
-			n.lastSnap.Store(&info)
 			n.log.Info(fmt.Sprintf("Snapshot taken in %d ms", took.Milliseconds()), "zxid", p.Zxid.String(), "bytes", info.Size)
 		}
 		if !n.inbox.post(input{kind: inputSnapshot, done: view.Close}) {
@@ -41,11 +40,17 @@ func (n *Node) snapshot() {
 
 // pace returns a progress function that makes the snapshot writer rest as
 // long as it worked, so that the log has the disk, and requests the
-// processor, for half of the time at least.
-func pace() func(int64) {
+// processor, for half of the time at least. When the node stops it does not
+// rest any more.
+func (n *Node) pace() func(int64) {
 	begin := time.Now()
 	return func(int64) {
-		time.Sleep(min(time.Since(begin), maxRest))
+		rest := time.NewTimer(min(time.Since(begin), maxRest))
+		defer rest.Stop()
+		select {
+		case <-rest.C:
+		case <-n.stopping:
+		}
 		begin = time.Now()
 	}
 }

@@ -19,7 +19,8 @@ type logWriter struct {
 	queue    []logOrder
 	stopping bool
 
-	buf []byte // one encoded transaction
+	buf    []byte // one encoded transaction
+	closed int64  // bytes of the files ended by their size since the last roll that was ordered
 }
 
 type logOrder struct {
@@ -99,6 +100,7 @@ func (w *logWriter) write(batch []logOrder) error {
 			if err := w.node.opt.Log.Roll(); err != nil {
 				return err
 			}
+			w.closed = 0
 			continue
 		}
 		w.buf = batch[i].Txn.AppendTo(w.buf[:0])
@@ -127,8 +129,9 @@ func (w *logWriter) write(batch []logOrder) error {
 			took.Milliseconds(), w.node.opt.Log.BytesSinceRoll()))
 	}
 	size := w.node.opt.Log.BytesSinceRoll()
-	w.node.inbox.post(input{kind: inputDurable, zxid: last, bytes: size})
+	w.node.inbox.post(input{kind: inputDurable, zxid: last, bytes: w.closed + size})
 	if limit := w.node.opt.MaxLogFile; limit > 0 && size > limit {
+		w.closed += size
 		return w.node.opt.Log.Roll()
 	}
 	return nil

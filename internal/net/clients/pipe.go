@@ -227,7 +227,7 @@ func (c *Conn) flush() {
 			c.Shut("cannot send: " + err.Error())
 		}
 		c.mu.Lock()
-		if cap(b) <= keepBuffer {
+		if cap(b) <= keepBuffer || cap(b) <= 4*len(b) && cap(b) <= 4*flushAt {
 			c.spare = b
 		}
 		c.room.Broadcast() // its reader waits when too much is unsent
@@ -240,5 +240,6 @@ func (c *Conn) flush() {
 	}
 }
 
-// keepBuffer is the largest outgoing buffer that is kept for the next use.
-const keepBuffer = 256 << 10
+// keepBuffer is the largest outgoing buffer that is kept for the next use
+// though little of it was used.
+const keepBuffer = 4 << 10

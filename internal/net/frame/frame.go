@@ -35,6 +35,8 @@ type Reader struct {
 	head int // first unread byte
 	tail int // end of what was read
 	max  int
+
+	quiet int // how often in a row a large buffer was hardly used
 }
 
 // NewReader returns a Reader that refuses frames longer than max bytes.
@@ -111,10 +113,8 @@ func (f *Reader) fill(n int) error {
 func (f *Reader) room(n int) {
 	full := f.tail == len(f.buf)
 	if f.head == f.tail {
+		f.shrink()
 		f.head, f.tail = 0, 0
-		if len(f.buf) > largeBuffer {
-			f.buf = make([]byte, smallBuffer)
-		}
 	}
 	switch {
 	case n > len(f.buf):
@@ -126,6 +126,25 @@ func (f *Reader) room(n int) {
 		f.head = 0
 	}
 }
+
+// shrink gives an empty buffer back that an outsize frame needed, or that the
+// peer does not fill any more.
+func (f *Reader) shrink() {
+	switch {
+	case len(f.buf) == smallBuffer:
+		return
+	case f.tail > smallBuffer:
+		f.quiet = 0
+	default:
+		f.quiet++
+	}
+	if len(f.buf) > largeBuffer || f.quiet >= quietReads {
+		f.buf, f.quiet = make([]byte, smallBuffer), 0
+	}
+}
+
+// quietReads is how many small reads in a row shrink a large buffer.
+const quietReads = 16
 
 func (f *Reader) grow(size int) {
 	b := make([]byte, size)

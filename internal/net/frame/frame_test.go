@@ -47,6 +47,34 @@ func TestFramesOfAllSizesInAllPieces(t *testing.T) {
 	}
 }
 
+func TestBufferGrowsAndShrinks(t *testing.T) {
+	var frames [][]byte
+	for range 200 {
+		frames = append(frames, make([]byte, 1000))
+	}
+	pr, pw := io.Pipe()
+	go func() {
+		for range 3 {
+			_, _ = pw.Write(encode(frames...)) // pipelined
+		}
+		for range 100 {
+			_, _ = pw.Write(encode(make([]byte, 10)))
+		}
+		pw.Close()
+	}()
+	f := NewReader(pr, 1<<20)
+	largest := 0
+	for {
+		if _, err := f.Next(); err != nil {
+			break
+		}
+		largest = max(largest, len(f.buf))
+	}
+	if largest != largeBuffer || len(f.buf) != smallBuffer {
+		t.Errorf("the buffer grew to %d and ended at %d bytes", largest, len(f.buf))
+	}
+}
+
 func TestReadyTellsOfBufferedFrames(t *testing.T) {
 	f := NewReader(bytes.NewReader(encode([]byte("a"), []byte("bc"))), 10)
 	if f.Ready() {
