@@ -99,7 +99,7 @@ type Node struct {
 	writer   logWriter
 	snapping atomic.Bool
 	stopping chan struct{} // closed when the loop has ended
-	touched  []Conn // the loop's: connections that got something to send
+	touched  []Conn        // the loop's: connections that got something to send
 	dirty    map[watch.ConnID]struct{}
 	wg       sync.WaitGroup
 	reads    sync.Pool
