@@ -16,7 +16,7 @@ check:
 	@test -z "$$($(GO) fix -diff ./... 2>&1)" || { $(GO) fix -diff ./...; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(GO) test $$($(GO) list ./... | grep -v /interop)
+	$(GO) test $(TESTFLAGS) $$($(GO) list ./... | grep -v /interop)
 
 race:
 	$(GO) test -race $$($(GO) list ./... | grep -v /interop)
@@ -29,7 +29,7 @@ fuzz:
 
 # Real Java servers and third-party clients; installs them when run as root.
 interop: tools
-	$(GO) test -count=1 -timeout 25m ./interop/...
+	$(GO) test $(TESTFLAGS) -count=1 -timeout 25m ./interop/...
 
 tools:
 	./interop/install.sh

@@ -34,7 +34,9 @@ func (t *tuner) run() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	current := 100
+	before := debug.SetGCPercent(defaultPercent)
+	defer debug.SetGCPercent(before)
+	current := defaultPercent
 	for {
 		metrics.Read(sample)
 		if want := percentFor(sample[0].Value.Uint64()); want != current {
@@ -48,6 +50,9 @@ func (t *tuner) run() {
 		}
 	}
 }
+
+// defaultPercent is Go's own GOGC.
+const defaultPercent = 100
 
 // percentFor returns the GOGC value that lets the heap grow by headroom over
 // the given live size, within bounds.
