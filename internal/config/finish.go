@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // finish fills in what is computed from other settings and checks what concerns several of them.
@@ -65,7 +66,7 @@ func (l *loader) readMyID() {
 	name := filepath.Join(l.config.DataDir, "myid")
 	data, err := l.read(name)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // who opens dataDir tells better
 			l.fail(readError(name, err, "make it readable"))
 		}
 		return

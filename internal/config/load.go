@@ -292,6 +292,7 @@ func (l *loader) reportKeys() {
 		case isMemberKey(key) || r != nil && r.done:
 		case r != nil && slices.ContainsFunc(ensembleRows, func(e row) bool { return e.key == key }) && !l.config.Distributed():
 		case r != nil && r.def == s.value && r.at != nil:
+		case key == "admin.enableServer" && !l.config.Admin.Enabled: // there is none yet
 		case r != nil:
 			l.tell(s.notice(Warn, key+" has no effect in Quokka yet ("+r.doc+")"))
 		case findFamily(key) != nil:

@@ -222,3 +222,10 @@ func TestNotices(t *testing.T) {
 		}
 	}
 }
+
+// What is switched off is not missed.
+func TestNoNoticeForAnAdminServerThatIsOff(t *testing.T) {
+	if _, notices := loadText(t, minimal+"admin.enableServer=false", Args{}); hasNotice(notices, "admin.enableServer") {
+		t.Errorf("got %v", notices)
+	}
+}

@@ -23,6 +23,9 @@ func (e *CorruptError) Error() string {
 	if e.Err != nil {
 		msg += ": " + e.Err.Error()
 	}
+	if errors.Is(e.Err, ErrVersion) {
+		return msg // it says what to do
+	}
 	return msg + "; an older snapshot and the log hold the same, if they are complete"
 }
 

@@ -40,7 +40,9 @@ func dirError(err error, format string, args ...any) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		reason += "; the disk is full, free some space"
-	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+	case errors.Is(err, syscall.EROFS):
+		reason += "; mount the file system so that it can be written"
+	case errors.Is(err, fs.ErrPermission):
 		reason += "; give this process's user the right to write there"
 	}
 	return &Error{Reason: reason, Exit: ExitDataDir, Err: err}
@@ -48,5 +50,9 @@ func dirError(err error, format string, args ...any) error {
 
 // loadError is about data that cannot be recovered.
 func loadError(err error, format string, args ...any) error {
-	return &Error{Reason: strings.TrimSpace(fmt.Sprintf(format, args...)), Exit: ExitUnexpected, Err: err}
+	reason := strings.TrimSpace(fmt.Sprintf(format, args...))
+	if errors.Is(err, fs.ErrPermission) {
+		reason += "; give this process's user the right to read and write the file"
+	}
+	return &Error{Reason: reason, Exit: ExitUnexpected, Err: err}
 }

@@ -114,10 +114,11 @@ func (s *Store) recoverFrom(snaps []snap.Info, onto NewReplayer) (*Recovered, er
 	if second != nil {
 		return s.settle(second)
 	}
-	return nil, loadError(errors.Join(reasons(skipped)...), "Not able to find valid snapshots in %s; "+
-		"if the other servers of the ensemble are well, move this server's version-2 directories away (not myid) "+
-		"and let it copy the data from the leader; otherwise restore a backup", s.snapDir)
+	return nil, loadError(reasons(skipped), "Not able to find valid snapshots in %s; %s", s.snapDir, hintRestore)
 }
+
+const hintRestore = "if the other servers of the ensemble are well, move this server's version-2 directories away (not myid) " +
+	"and let it copy the data from the leader; otherwise restore a backup"
 
 // bridged refuses to go on from an older snapshot if the log does not reach up
 // to the newer ones: what they held would be lost. The zxid of a new leader's
@@ -133,12 +134,17 @@ func bridged(a *attempt, skipped []Skipped) error {
 	return nil
 }
 
-func reasons(skipped []Skipped) []error {
+// reasons tells why the newest ones were skipped, and how many more.
+func reasons(skipped []Skipped) error {
+	const told = 3
 	var errs []error
-	for _, k := range skipped {
+	for _, k := range skipped[:min(told, len(skipped))] {
 		errs = append(errs, k.Err)
 	}
-	return errs
+	if more := len(skipped) - told; more > 0 {
+		errs = append(errs, fmt.Errorf("and %d older ones", more))
+	}
+	return errors.Join(errs...)
 }
 
 // settle makes the result durable: only now is the log cut.
@@ -171,7 +177,8 @@ func (s *Store) recoverEmpty(snaps []snap.Info, onto NewReplayer) (*Recovered, e
 	for _, i := range snaps {
 		a.Report.Skipped = append(a.Report.Skipped, Skipped{Snapshot: i, Err: errors.New(i.Problem)})
 		if i.Zxid > 0 && !s.opt.TrustEmpty {
-			return nil, loadError(nil, "Not able to find valid snapshots in %s: the newest, %s, is broken: %s", s.snapDir, i.Path, i.Problem)
+			return nil, loadError(nil, "Not able to find valid snapshots in %s: the newest, %s, is broken: %s; %s",
+				s.snapDir, i.Path, i.Problem, hintRestore)
 		}
 	}
 	switch {

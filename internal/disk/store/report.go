@@ -70,7 +70,11 @@ func (r *Report) Messages() []Message {
 		say(false, "%d txns loaded in %d ms", r.Txns, r.ReplayTime.Milliseconds())
 	}
 	if t := r.Tail; t.File != "" {
-		say(true, "Last transaction was partial: %d bytes cut off %s at offset %d (%s)", t.BadBytes, t.File, t.Offset, t.Reason)
+		if t.WholeFile() {
+			say(true, "Transaction log %s has no whole record, so it was taken out of use (%s)", t.File, t.Reason)
+		} else {
+			say(true, "Last transaction was partial: %d bytes cut off %s at offset %d (%s)", t.BadBytes, t.File, t.Offset, t.Reason)
+		}
 		for _, later := range t.LaterFiles {
 			say(true, "Transaction log %s holds nothing that was acknowledged, renamed", later)
 		}

@@ -107,8 +107,12 @@ func (s *Store) prepareDir(what, parent, dir string) error {
 	}
 	lock, err := s.fsys.Lock(filepath.Join(dir, lockName))
 	if errors.Is(err, vfs.ErrLocked) {
+		key := "dataDir"
+		if what == "data" && s.snapDir != s.logDir {
+			key = "dataLogDir"
+		}
 		return dirError(nil, "Directory %s is in use by another server process; "+
-			"stop that one, or give this one a %s of its own", dir, map[string]string{"data": "dataLogDir", "snap": "dataDir"}[what])
+			"stop that one, or give this one a %s of its own", dir, key)
 	}
 	if err != nil {
 		return dirError(err, "Cannot write to %s directory %s", what, dir)
@@ -193,7 +197,7 @@ func (s *Store) SaveSnapshot(p snap.Picture, progress func(bytes int64)) (snap.I
 	p.Digest, p.LastProcessed = s.opt.Digest, s.opt.LastProcessed
 	info, err := snap.Save(s.fsys, s.snapDir, p, s.opt.Method, progress)
 	if err != nil {
-		return info, &Error{Reason: "Severe unrecoverable error, no snapshot was taken", Exit: ExitSnapshot, Err: err}
+		return info, &Error{Reason: "no snapshot was taken", Exit: ExitSnapshot, Err: err}
 	}
 	return info, nil
 }

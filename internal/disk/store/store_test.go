@@ -98,9 +98,9 @@ func TestLaterFormatIsRefused(t *testing.T) {
 
 func TestUnusableDirectories(t *testing.T) {
 	for want, cause := range map[string]error{
-		"the disk is full, free some space":  syscall.ENOSPC,
-		"give this process's user the right": fs.ErrPermission,
-		"give this process's user the":       syscall.EROFS,
+		"the disk is full, free some space":               syscall.ENOSPC,
+		"give this process's user the right":              fs.ErrPermission,
+		"mount the file system so that it can be written": syscall.EROFS,
 	} {
 		for _, op := range []vfs.Op{vfs.OpLock, vfs.OpMkdirAll} {
 			o := testOptions

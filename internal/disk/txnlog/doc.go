@@ -64,15 +64,19 @@
 //     was acknowledged; missing and present records together are one unsynced
 //     batch of at most 1000 (SyncRequestProcessor, zookeeper.maxBatchSize).
 //     The tail begins at the gap, and the later files are set aside. If more
-//     is missing, a file was lost, which is damage.
+//     is missing, or the times of the present records are more than a minute
+//     apart, a file was lost, which is damage.
+//   - Files without a record at the end of the log are removed. The first record
+//     after recovery may have a lower zxid than their names.
 //
 // # Crash arguments
 //
-// Append and Sync. Records are written in order at the end of the file; one
-// fdatasync makes them and the size durable; the directory is synced when the
-// file is new. Sync returns after both, so an acknowledged record has content
-// and name. A crash before leaves any part of the unsynced batch, which is a
-// torn tail as above.
+// Append and Sync. A file is made with its header under another name, synced,
+// renamed, and the directory is synced, before a record is written to it.
+// Records are written in order at the end of the file; one fdatasync makes them
+// and the size durable. So an acknowledged record has content and name. A crash
+// before leaves any part of the unsynced batch, which is a torn tail as above,
+// or the other name, which no server takes for a log and the next one reuses.
 //
 // Roll. The old file is synced before the new one is created, so no record of
 // the new file is durable while one of the old is not. (Java does not do this.)

@@ -65,13 +65,33 @@ func Files(fsys vfs.FS, dir string) ([]FileInfo, error) {
 }
 
 // startingAt drops the files that lie wholly before from: the first one left
-// is that with the greatest name not above from, if there is one.
-func startingAt(files []FileInfo, from int64) []FileInfo {
+// is that with the greatest name not above from, if there is one. A file
+// without a record says nothing about where the one before it ends.
+func startingAt(fsys vfs.FS, files []FileInfo, from int64) ([]FileInfo, error) {
 	first := 0
 	for i, f := range files {
 		if f.Zxid <= from && f.Zxid > files[first].Zxid {
 			first = i
 		}
 	}
-	return files[first:]
+	for ; first > 0; first-- {
+		any, err := hasRecord(fsys, files[first].Path)
+		if err != nil {
+			return nil, err
+		}
+		if any {
+			break
+		}
+	}
+	return files[first:], nil
+}
+
+func hasRecord(fsys vfs.FS, path string) (bool, error) {
+	r, err := openReader(fsys, path)
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	_, ok, err := r.record()
+	return ok, err
 }

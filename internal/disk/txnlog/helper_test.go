@@ -11,6 +11,10 @@ import (
 
 const testDir = "/data/version-2"
 
+// testTime is the time in ms of a test's record: 10 ms apart, but a long pause
+// before each zxid that is a multiple of 0x1000.
+func testTime(zxid int64) int64 { return 1_700_000_000_000 + zxid*10 + zxid>>12*maxUnsyncedMS }
+
 // payload makes a txn payload of some length whose bytes depend on the zxid.
 func payload(zxid int64, length int) []byte {
 	p := make([]byte, max(length, minPayload))
@@ -18,6 +22,9 @@ func payload(zxid int64, length int) []byte {
 		p[i] = byte(zxid*31 + int64(i)*7 + 1)
 	}
 	binary.BigEndian.PutUint64(p[zxidOffset:], uint64(zxid))
+	if len(p) >= timeOffset+8 {
+		binary.BigEndian.PutUint64(p[timeOffset:], uint64(testTime(zxid)))
+	}
 	return p
 }
 

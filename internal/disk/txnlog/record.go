@@ -14,6 +14,7 @@ const (
 	recordOverhead   = recordHeaderSize + 1
 	endOfRecord      = 'B'
 	zxidOffset       = 12 // in a payload
+	timeOffset       = 20
 	minPayload       = 20 // so that there is a zxid
 	version          = 2
 	counterMask      = 0xffffffff
@@ -36,6 +37,15 @@ func PayloadZxid(payload []byte) (int64, error) {
 		return 0, fmt.Errorf("txn payload of %d bytes: shorter than a txn header", len(payload))
 	}
 	return int64(binary.BigEndian.Uint64(payload[zxidOffset:])), nil
+}
+
+// payloadTime is the time of the transaction in ms, 0 if the payload is too
+// short to have one.
+func payloadTime(payload []byte) int64 {
+	if len(payload) < timeOffset+8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(payload[timeOffset:]))
 }
 
 func appendHeader(b []byte, dbID int64) []byte {

@@ -22,9 +22,6 @@ var ErrNotInLog = errors.New("zxid is not in the transaction log")
 // tail off, and renames the files after it to <name>.corrupt. Nothing but the
 // cut bytes and files without a record is deleted.
 //
-// Should the tail be a whole file, the next Scan may begin with the file before
-// it, and find damage there that this Scan had no need to look at.
-//
 // With or without a tail it syncs the two newest files and the directory. What
 // a process wrote before it died can be read by the next one, but may still
 // not be on the disk, and recovery must not build on what a power loss can
@@ -48,13 +45,13 @@ func Repair(fsys vfs.FS, dir string, tail Tail) error {
 	return settle(fsys, dir)
 }
 
-// cutTail removes the tail from its file, or the file if no record is left and
-// not even its header is good.
+// cutTail removes the tail from its file, or the file if it has no record: it
+// would stand in the way of a record with a lower zxid than its name has.
 func cutTail(fsys vfs.FS, tail Tail) error {
 	switch {
-	case tail.Offset >= headerSize:
+	case !tail.WholeFile():
 		return cut(fsys, tail.File, tail.Offset)
-	case tail.Offset+tail.BadBytes > headerSize:
+	case tail.Offset < headerSize && tail.Offset+tail.BadBytes > headerSize:
 		return setAside(fsys, tail.File)
 	}
 	if err := fsys.Remove(tail.File); err != nil {

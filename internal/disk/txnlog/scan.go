@@ -8,9 +8,14 @@ import (
 	"quokka/internal/disk/vfs"
 )
 
-// maxUnsynced is how many records Java appends at most between two syncs
-// (zookeeper.maxBatchSize).
-const maxUnsynced = 1000
+const (
+	// maxUnsynced is how many records Java appends at most between two syncs
+	// (zookeeper.maxBatchSize).
+	maxUnsynced = 1000
+	// maxUnsyncedMS is far longer than Java appends without a sync: it syncs
+	// as soon as no request waits.
+	maxUnsyncedMS = 60_000
+)
 
 // ErrStop may be returned by the visit function of [Scan] to end it early
 // without an error.
@@ -25,6 +30,9 @@ type Tail struct {
 	Reason     string   // for people
 	LaterFiles []string // paths of files after File, none of them acknowledged
 }
+
+// WholeFile says that the tail is all of File: there is no record in it.
+func (t Tail) WholeFile() bool { return t.File != "" && t.Offset <= headerSize }
 
 // CorruptError says that the log has lost, or may have lost, records that were
 // acknowledged. A server must not start on it.
@@ -60,6 +68,9 @@ type scan struct {
 	// behind is the end of the last file, or of an earlier one if that is
 	// damaged and no newer record has excused it yet.
 	behind *fileEnd
+	// blank is the end of the first of the last files that have no record at
+	// all, nil if the newest has one.
+	blank *fileEnd
 }
 
 // fileEnd is where the records of a file stop.
@@ -86,7 +97,10 @@ func Scan(fsys vfs.FS, dir string, from int64, visit func(Record) error) (Tail, 
 	if err != nil || len(files) == 0 {
 		return Tail{}, err
 	}
-	s := &scan{fsys: fsys, files: startingAt(files, from), visit: visit}
+	if files, err = startingAt(fsys, files, from); err != nil {
+		return Tail{}, err
+	}
+	s := &scan{fsys: fsys, files: files, visit: visit}
 	s.strict, s.prev, s.seen = from > 0, from-1, math.MinInt64
 	for i := range s.files {
 		tail, err := s.scanFile(i)
@@ -156,6 +170,11 @@ func (s *scan) endFile(index int, r *reader, highest int64, fresh bool) error {
 	if fresh || s.behind == nil || s.behind.bad == nil {
 		s.behind = end
 	}
+	if highest != math.MinInt64 {
+		s.blank = nil
+	} else if s.blank == nil {
+		s.blank = end
+	}
 	return nil
 }
 
@@ -205,7 +224,7 @@ func (s *scan) hole(index int, rec Record) (Tail, error) {
 	if s.seen != s.prev || missing > maxUnsynced {
 		return Tail{}, s.gap(rec) // or only the caller's snapshot reaches up to the hole
 	}
-	few, err := s.atMost(index, maxUnsynced-missing)
+	few, err := s.oneBatch(index, maxUnsynced-missing)
 	if err != nil {
 		return Tail{}, err
 	}
@@ -215,15 +234,17 @@ func (s *scan) hole(index int, rec Record) (Tail, error) {
 	return s.tailAt(s.behind, fmt.Sprintf("txns between 0x%x and 0x%x were never synced", s.prev, rec.Zxid)), nil
 }
 
-// atMost counts the records from a file on.
-func (s *scan) atMost(index int, limit int64) (bool, error) {
+// oneBatch says whether the records from a file on can all be of one batch that
+// was never synced: they are limit at most, and were made within a short time.
+func (s *scan) oneBatch(index int, limit int64) (bool, error) {
+	count, first, last := int64(0), int64(0), int64(0)
 	for _, f := range s.files[index:] {
 		r, err := openReader(s.fsys, f.Path)
 		if err != nil {
 			return false, err
 		}
-		for limit >= 0 {
-			_, ok, err := r.record()
+		for count <= limit && last-first <= maxUnsyncedMS {
+			rec, ok, err := r.record()
 			if err != nil {
 				r.close()
 				return false, err
@@ -231,25 +252,34 @@ func (s *scan) atMost(index int, limit int64) (bool, error) {
 			if !ok {
 				break
 			}
-			limit--
+			last = payloadTime(rec.Payload)
+			if count++; count == 1 {
+				first = last
+			}
 		}
 		r.close()
 	}
-	return limit >= 0, nil
+	return count <= limit && last-first <= maxUnsyncedMS, nil
 }
 
 // finish judges the end of the log.
 func (s *scan) finish() (Tail, error) {
 	b := s.behind
-	switch {
-	case b.bad == nil && b.dirty == 0:
-		return Tail{}, nil
-	case b.bad == nil:
-		return s.tailAt(b, "data behind the padding that ends the file"), nil
-	case b.index < len(s.files)-1 && !b.bad.torn:
+	if b.bad != nil && b.index < len(s.files)-1 && !b.bad.torn {
 		return Tail{}, s.damaged()
 	}
-	return s.tailAt(b, b.bad.reason), nil
+	if s.blank != nil && s.blank.index < b.index || b.bad == nil && s.blank != nil {
+		b = s.blank
+	}
+	switch {
+	case b.bad != nil:
+		return s.tailAt(b, b.bad.reason), nil
+	case b.dirty > 0:
+		return s.tailAt(b, "data behind the padding that ends the file"), nil
+	case s.blank != nil:
+		return s.tailAt(b, "no record was written to it"), nil
+	}
+	return Tail{}, nil
 }
 
 func (s *scan) tailAt(end *fileEnd, reason string) Tail {

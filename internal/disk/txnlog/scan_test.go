@@ -91,8 +91,8 @@ func TestWholeLogs(t *testing.T) {
 		{name: "from behind the end", files: pad(through(1, 5)), from: 9},
 		{name: "new epochs", files: pad([]int64{1, 2, epoch1 + 1, 3*epoch1 + 1}, []int64{4*epoch1 + 1}),
 			want: []int64{1, 2, epoch1 + 1, 3*epoch1 + 1, 4*epoch1 + 1}},
-		{name: "header only", files: pad(through(1, 2), through(3, 3)), want: through(1, 2),
-			hurt: func(t *testing.T, m *vfs.Mem) { shorten(t, m, logPath(3), headerSize) }},
+		{name: "file without a record from where the caller begins", files: pad(through(1, 7), through(8, 9)), from: 6, want: through(6, 9),
+			hurt: func(t *testing.T, m *vfs.Mem) { putFile(t, m, logPath(4), appendHeader(nil, 0)) }},
 		{name: "gap that a snapshot covers", files: pad(through(1, 2), through(9, 10)), from: 9, want: through(9, 10)},
 		{name: "records logged twice", files: pad(through(1, 5), through(6, 9)), want: through(1, 9),
 			hurt: func(t *testing.T, m *vfs.Mem) {
@@ -130,6 +130,26 @@ func TestTornTails(t *testing.T) {
 			hurt: func(t *testing.T, m *vfs.Mem) { zero(t, m, logPath(1), 512, 1024) }},
 		{name: "record border at the lost sector", files: many, pad: 4096, want: through(1, 2), tail: logPath(1), at: at(2),
 			hurt: func(t *testing.T, m *vfs.Mem) { zero(t, m, logPath(1), at(2), 1024) }},
+		{name: "header only", files: two, want: through(1, 5), tail: logPath(6), at: headerSize,
+			hurt: func(t *testing.T, m *vfs.Mem) { shorten(t, m, logPath(6), headerSize) }},
+		{name: "header and padding, name beyond the next zxid", files: one, pad: 4096, want: through(1, 5),
+			tail: logPath(9), at: headerSize,
+			hurt: func(t *testing.T, m *vfs.Mem) {
+				putFile(t, m, logPath(9), append(appendHeader(nil, 0), make([]byte, 999)...))
+			}},
+		{name: "several files without a record", files: one, want: through(1, 5),
+			tail: logPath(7), at: headerSize, later: []string{logPath(8), logPath(9)},
+			hurt: func(t *testing.T, m *vfs.Mem) {
+				putFile(t, m, logPath(7), appendHeader(nil, 0))
+				putFile(t, m, logPath(8), nil)
+				putFile(t, m, logPath(9), appendHeader(nil, 0))
+			}},
+		{name: "torn file, then one without a record", files: one, want: through(1, 4),
+			tail: logPath(1), at: at(4), later: []string{logPath(9)},
+			hurt: func(t *testing.T, m *vfs.Mem) {
+				shorten(t, m, logPath(1), at(4)+10)
+				putFile(t, m, logPath(9), appendHeader(nil, 0))
+			}},
 		{name: "empty newest file", files: two, want: through(1, 5), tail: logPath(6), at: 0,
 			hurt: func(t *testing.T, m *vfs.Mem) { shorten(t, m, logPath(6), 0) }},
 		{name: "newest file with half a header", files: two, want: through(1, 5), tail: logPath(6), at: 0,
@@ -195,6 +215,8 @@ func TestCorruptLogs(t *testing.T) {
 			err: "do", hurt: func(t *testing.T, m *vfs.Mem) { mustDo(t, m.Remove(logPath(6))) }},
 		{name: "file missing before a long one", files: [][]int64{through(1, 5), through(6, 7), through(8, 1100)},
 			err: "missing", hurt: func(t *testing.T, m *vfs.Mem) { mustDo(t, m.Remove(logPath(6))) }},
+		{name: "file missing before one that grew for long", files: [][]int64{through(1, 0xffd), through(0xffe, 0xffe), through(0xfff, 0x1000)},
+			err: "missing", hurt: func(t *testing.T, m *vfs.Mem) { mustDo(t, m.Remove(logPath(0xffe))) }},
 		{name: "log begins too late", files: [][]int64{through(7, 9)}, from: 5, err: "0x7 does not follow 0x4"},
 		{name: "epoch begins too late", files: [][]int64{{1, 2}, {epoch1 + 5}}, from: 2, err: "missing",
 			hurt: func(t *testing.T, m *vfs.Mem) { mustDo(t, m.Remove(logPath(1))) }},

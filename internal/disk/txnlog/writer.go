@@ -47,7 +47,6 @@ type Writer struct {
 	file   vfs.File // nil until the first record after a roll
 	buf    []byte   // records that belong at offset written
 	dirty  bool     // written or buffered since the last sync
-	named  bool     // the name of file is durable
 	last   int64    // zxid of the last record appended
 	any    bool     // last is set
 	start  bool     // the next record begins a file: it need not follow last
@@ -100,24 +99,48 @@ func (w *Writer) append(payload []byte) error {
 	return nil
 }
 
-// create begins the file of a zxid. Its header is written on its own, before
-// space is reserved, so that the end of the process cannot leave a file of
-// zeros, which Java would refuse.
+// create begins the file of a zxid. It appears under its name with the header
+// in it, durably: Java before 3.9.3 does not start if the newest file is empty
+// or begins with zeros.
 func (w *Writer) create(zxid int64) error {
 	path := filepath.Join(w.dir, FileName(zxid))
 	if err := w.mayCreate(zxid, path); err != nil {
 		return fmt.Errorf("create transaction log %s: %w", path, err)
 	}
-	f, err := w.fsys.Create(path)
+	if err := w.place(path); err != nil {
+		return fmt.Errorf("create transaction log: %w", err)
+	}
+	f, err := w.fsys.OpenRW(path)
 	if err != nil {
 		return fmt.Errorf("create transaction log: %w", err)
 	}
-	w.file, w.path, w.named, w.noRoom = f, path, false, false
-	if _, err := f.WriteAt(appendHeader(nil, w.opt.DBID), 0); err != nil {
-		return fmt.Errorf("write header of transaction log: %w", err)
-	}
+	w.file, w.path, w.noRoom = f, path, false
 	w.written, w.size = headerSize, headerSize
 	return nil
+}
+
+// place makes a file with only its header. What a failure leaves under the
+// other name, the next attempt overwrites.
+func (w *Writer) place(path string) error {
+	temp := path + vfs.TempSuffix
+	f, err := w.fsys.Create(temp)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(appendHeader(nil, w.opt.DBID))
+	if err == nil && !w.opt.NoSync {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.fsys.Rename(temp, path); err != nil || w.opt.NoSync {
+		return err
+	}
+	return w.fsys.SyncDir(w.dir)
 }
 
 // mayCreate refuses to begin a file in front of existing ones, or in the place
@@ -161,7 +184,7 @@ func (w *Writer) flush() error {
 	}
 	n, err := w.file.WriteAt(w.buf, w.written)
 	if err != nil {
-		return fmt.Errorf("write transaction log: %w; free some disk space if it is full, then restart", err)
+		return fmt.Errorf("write transaction log: %w", err)
 	}
 	w.written += int64(n)
 	w.size = max(w.size, w.written)
@@ -230,12 +253,6 @@ func (w *Writer) sync() error {
 		if err := w.file.Datasync(); err != nil {
 			return fmt.Errorf("sync transaction log: %w; the disk may have lost data, check it before a restart", err)
 		}
-		if !w.named {
-			if err := w.fsys.SyncDir(w.dir); err != nil {
-				return fmt.Errorf("sync directory of transaction log: %w", err)
-			}
-			w.named = true
-		}
 	}
 	w.dirty = false
 	return nil
@@ -285,6 +302,9 @@ func (w *Writer) Close() error {
 }
 
 func (w *Writer) poison(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w; the disk is full: free some space, then restart", err)
+	}
 	if w.err == nil {
 		w.err = err
 	}

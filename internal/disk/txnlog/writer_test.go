@@ -1,6 +1,7 @@
 package txnlog
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -82,11 +83,39 @@ func TestOneWriteAndOneSyncPerBatch(t *testing.T) {
 	}
 	mustDo(t, w.Close())
 	file := " " + logPath(1) + "\n"
+	temp := " " + logPath(1) + ".tmp\n"
 	dir := " " + testDir + "\n"
-	want := "list" + dir + "open" + file + "create" + file + "writeat" + file + "preallocate" + file +
-		"writeat" + file + "datasync" + file + "syncdir" + dir + "writeat" + file + "datasync" + file + "close" + file
+	want := "list" + dir + "open" + file +
+		"create" + temp + "write" + temp + "sync" + temp + "close" + temp + "rename" + temp + "syncdir" + dir + "openrw" + file +
+		"preallocate" + file + "writeat" + file + "datasync" + file + "writeat" + file + "datasync" + file + "close" + file
 	if calls.String() != want {
 		t.Errorf("calls:\n%swant:\n%s", &calls, want)
+	}
+}
+
+// Wherever the process ends while a file is begun, none has a log's name that
+// Java before 3.9.3 could not open: every one has its header.
+func TestLogFilesAlwaysHaveTheirHeader(t *testing.T) {
+	for _, o := range []Options{{}, {PreallocSize: 4096}, {PreallocSize: 4096, NoSync: true}} {
+		done := false
+		for n := 0; !done && n < 100; n++ {
+			m := newDir(t)
+			w := NewWriter(vfs.NewFault(m, vfs.StopAfter(n)), testDir, o)
+			err := w.Append(payload(1, 60))
+			if err == nil {
+				err = w.Sync()
+			}
+			done = err == nil
+			if _, serr := m.Stat(logPath(1)); serr != nil {
+				continue
+			}
+			if b := readFile(t, m, logPath(1)); len(b) < headerSize || !bytes.Equal(b[:4], magic[:]) {
+				t.Fatalf("%+v, ended after %d calls: the file is %x", o, n, b)
+			}
+		}
+		if !done {
+			t.Errorf("%+v: nothing was written in 100 calls", o)
+		}
 	}
 }
 
