@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 type masker struct {
 	sessions map[int64]string
 	exact    bool // times and session ids stay as they are: two servers over the same data directory
+	sortACLs bool // the scheme auth expands to several identities, in Java in the order of a hash set
 }
 
 func newMasker() *masker { return &masker{sessions: map[int64]string{0: "none"}} }
@@ -52,6 +54,13 @@ func describeACL(list []rawACL) string {
 	return b.String()
 }
 
+func (m *masker) acl(list []rawACL) string {
+	if m.sortACLs {
+		slices.SortFunc(list, func(a, b rawACL) int { return cmp.Compare(describeACL([]rawACL{a}), describeACL([]rawACL{b})) })
+	}
+	return describeACL(list)
+}
+
 func describeData(b []byte) string {
 	if b == nil {
 		return "null"
@@ -89,7 +98,7 @@ func (m *masker) body(op int32, u *unpacker) string {
 	case opGetData, opReconfig:
 		return describeData(u.buf()) + " " + m.stat(u.stat())
 	case opGetACL:
-		return describeACL(u.acls()) + " " + m.stat(u.stat())
+		return m.acl(u.acls()) + " " + m.stat(u.stat())
 	case opGetChildren, opGetEphemerals:
 		return sorted(u.strs())
 	case opGetChildren2:

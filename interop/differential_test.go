@@ -39,6 +39,7 @@ type outcome struct {
 func newSide(t *testing.T, s Server) *side {
 	t.Helper()
 	d := &side{server: s, mask: newMasker()}
+	d.mask.sortACLs = true
 	for range randomSessions {
 		c, err := d.open()
 		must(t, err)
@@ -201,6 +202,9 @@ func TestRandomDifferential(t *testing.T) {
 
 func runRandom(t *testing.T, seed uint64, operations int) {
 	options := serverOptions{tickMS: 3000, extra: map[string]string{"forceSync": "no"}}
+	if seed%2 == 0 {
+		options.extra["enforceQuota"] = "true"
+	}
 	java := newSide(t, startServer(t, javaMake, options))
 	tested := newSide(t, startServer(t, underTest(), options))
 	g := &generator{r: rand.New(rand.NewPCG(seed, seed)), sessions: randomSessions}

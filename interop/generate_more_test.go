@@ -89,9 +89,12 @@ func (g *generator) flavouredList(flavour string) []string {
 	return list
 }
 
-// setWatchesLists draws the three one-shot lists, with a zxid from the run's past.
+// setWatchesLists draws the three one-shot lists, with a zxid from the run's past mostly.
 func (g *generator) setWatchesLists() (packer, string) {
-	zxid := int64(g.r.IntN(3000))
+	zxid := int64(g.r.IntN(pick(g, 300, 3000, 20_000)))
+	if g.chance(10) {
+		zxid = pick[int64](g, -1, 0, 1<<62, -1<<63)
+	}
 	data, exist, child := g.flavouredList("once"), g.flavouredList("once"), g.flavouredList("once")
 	text := fmt.Sprintf("setWatches since %d data %q exist %q child %q", zxid, data, exist, child)
 	return packer{}.i64(zxid).strs(data).strs(exist).strs(child), text
@@ -111,10 +114,17 @@ func (g *generator) setWatches2() operation {
 
 func (g *generator) auth() operation { return operation{op: opAuth} }
 
-// authOf gives each session one identity of its own: the ACL scheme auth expands to all that a session has, in the
-// order of a hash set.
-func authOf(session int) operation {
-	who := []string{"bob:pw", "alice:secret", "nocolon"}[session%3]
+// authOf draws an identity. Each session has one of its own that it takes most often; the first may also become super,
+// until it is dropped.
+func (g *generator) authOf(session int) operation {
+	names := []string{"bob:pw", "alice:secret", "nocolon"}
+	who := names[session%3]
+	if g.chance(20) {
+		who = pick(g, names...)
+	}
+	if session == 0 && g.chance(20) {
+		who = superPassword
+	}
 	return operation{session: session, op: opAuth, body: authBody("digest", who), text: "auth digest " + who}
 }
 

@@ -83,7 +83,7 @@ func (g *generator) next() operation {
 			o := w.draw(g)
 			o.session = g.r.IntN(g.sessions)
 			if o.op == opAuth {
-				o = authOf(o.session)
+				o = g.authOf(o.session)
 			}
 			if o.act == "" {
 				o.act = "call"

@@ -32,8 +32,8 @@ type ConnCounters struct {
 	ConnectionRevalidate    Counter // reconnects to an existing session
 	SessionlessExpired      Counter // closed because no connect request came, or nothing within the session timeout
 	BytesReceived           Counter // bytes of requests with the four of the frame length; four for a four-letter word
-	ResponseBytes           Counter // bytes of replies to requests that reached the tree, frame length included
-	WatchBytes              Counter // bytes of watch events, frame length included
+	ResponseBytes           Counter // bytes of replies to requests that reached the tree, but for pings, without the frame length
+	WatchBytes              Counter // bytes of watch events without the frame length
 	StaleSessionsExpired    Counter // sessions expired by their timeout. Written by the session clock
 	UnrecoverableErrorCount Counter // a critical goroutine failed. Written by the node
 }

@@ -60,19 +60,21 @@ func (n *Node) countRead(op proto.Op, body []byte, replyBytes int) {
 	n.opt.Metrics.ReadPerNamespace.ObserveBytes(ns, int64(len(path)+replyBytes))
 }
 
+// countEvents counts how many connections each change told
+// (WatchManager.triggerWatch); the events of one change stand together.
 func (n *Node) countEvents(events []state.Event) {
-	var count [proto.EventNodeChildrenChanged + 1]int64
-	for _, e := range events {
-		count[e.Type]++
-	}
 	m := n.opt.Metrics
-	for t, summary := range [...]*metrics.Summary{
+	summaries := [...]*metrics.Summary{
 		proto.EventNodeCreated: &m.Created, proto.EventNodeDeleted: &m.Deleted,
 		proto.EventNodeDataChanged: &m.Changed, proto.EventNodeChildrenChanged: &m.Children,
-	} {
-		if count[t] > 0 {
-			summary.Observe(count[t])
+	}
+	for from := 0; from < len(events); {
+		e, to := &events[from], from+1
+		for to < len(events) && events[to].Type == e.Type && events[to].Path == e.Path {
+			to++
 		}
+		summaries[e.Type].Observe(int64(to - from))
+		from = to
 	}
 }
 

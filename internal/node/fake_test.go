@@ -189,6 +189,7 @@ type fakeRequest struct {
 	xid  int32
 	op   proto.Op
 	body []byte
+	auth []proto.ID
 	read bool
 }
 
@@ -207,7 +208,7 @@ func (c *fakeConn) hear() {
 }
 func (c *fakeConn) Auth() []proto.ID       { c.mu.Lock(); defer c.mu.Unlock(); return c.auth }
 func (c *fakeConn) SetAuth(ids []proto.ID) { c.mu.Lock(); defer c.mu.Unlock(); c.auth = ids }
-func (c *fakeConn) Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte) {
+func (c *fakeConn) Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte, _ proto.Zxid) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session, c.timeout = id, timeoutMS
@@ -236,7 +237,7 @@ func (c *fakeConn) End(b []byte, h proto.ReplyHeader, op proto.Op, _ time.Time) 
 	c.lock.Unlock()
 }
 
-// reply is a reply as text: a getData with its data.
+// reply is a reply as text: a getData with its data, a whoAmI with its length.
 func reply(b []byte, h proto.ReplyHeader, op proto.Op) string {
 	s := fmt.Sprintf("%d %v at %v", h.Xid, op, h.Zxid)
 	if h.Err != proto.OK {
@@ -245,6 +246,9 @@ func reply(b []byte, h proto.ReplyHeader, op proto.Op) string {
 	if op == proto.OpGetData {
 		d := jute.NewDecoder(b)
 		return s + " = " + string(d.Buffer())
+	}
+	if op == proto.OpWhoAmI {
+		return s + fmt.Sprintf(" with %d bytes", len(b))
 	}
 	return s
 }
@@ -260,15 +264,15 @@ func (c *fakeConn) Answer(b []byte, h proto.ReplyHeader) {
 
 func (c *fakeConn) Drop() { c.mu.Lock(); defer c.mu.Unlock(); c.pipe = c.pipe[1:] }
 
-func (c *fakeConn) NextRead() (xid int32, op proto.Op, body []byte, at time.Time, ok bool) {
+func (c *fakeConn) NextRead() (xid int32, op proto.Op, body []byte, auth []proto.ID, at time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.pipe) == 0 || !c.pipe[0].read {
-		return 0, 0, nil, time.Time{}, false
+		return 0, 0, nil, nil, time.Time{}, false
 	}
 	r := c.pipe[0]
 	c.pipe = c.pipe[1:]
-	return r.xid, r.op, r.body, time.Time{}, true
+	return r.xid, r.op, r.body, r.auth, time.Time{}, true
 }
 
 func (c *fakeConn) Event(z proto.Zxid, t proto.EventType, path string) {
@@ -290,7 +294,7 @@ func (c *fakeConn) read(xid int32, op proto.Op, body []byte) {
 	c.mu.Lock()
 	waits := len(c.pipe) > 0
 	if waits {
-		c.pipe = append(c.pipe, fakeRequest{xid: xid, op: op, body: body, read: true})
+		c.pipe = append(c.pipe, fakeRequest{xid: xid, op: op, body: body, auth: c.auth, read: true})
 	}
 	c.mu.Unlock()
 	if !waits {

@@ -64,7 +64,7 @@ func (n *Node) apply(d *member.Done, now time.Time) {
 	switch {
 	case !ok:
 	case d.Origin.Op == proto.OpCreateSession:
-		c.Attach(d.Txn.Session, d.Txn.Body.(*proto.CreateSessionTxn).TimeoutMS, d.Password)
+		c.Attach(d.Txn.Session, d.Txn.Body.(*proto.CreateSessionTxn).TimeoutMS, d.Password, d.Txn.Zxid)
 	default:
 		b := c.Begin()
 		b = n.state.AppendReply(b, d.Origin.Op, o)
@@ -107,11 +107,11 @@ func (n *Node) answerLocal(d *member.Done) {
 // see the state before the next write of their session is applied.
 func (n *Node) readOn(c Conn) {
 	for {
-		xid, op, body, at, ok := c.NextRead()
+		xid, op, body, auth, at, ok := c.NextRead()
 		if !ok {
 			return
 		}
-		n.read(c, xid, op, body, at)
+		n.read(c, xid, op, body, auth, at)
 	}
 }
 
@@ -143,18 +143,18 @@ func (n *Node) mismatch(t *proto.Txn, digest uint64) {
 func (n *Node) Read(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
 	if state.NeedsExclusive(op) {
 		n.mu.Lock()
-		n.read(c, xid, op, body, at)
+		n.read(c, xid, op, body, c.Auth(), at)
 		n.mu.Unlock()
 		return
 	}
 	n.mu.RLock()
-	n.read(c, xid, op, body, at)
+	n.read(c, xid, op, body, c.Auth(), at)
 	n.mu.RUnlock()
 }
 
 // read executes a read under a lock that the caller holds: exclusive if the
 // operation needs it, shared or exclusive otherwise.
-func (n *Node) read(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
+func (n *Node) read(c Conn, xid int32, op proto.Op, body []byte, auth []proto.ID, at time.Time) {
 	h := proto.ReplyHeader{Xid: xid, Zxid: n.state.LastZxid()}
 	if op == proto.OpPing {
 		h.Xid = proto.XidPing
@@ -162,7 +162,7 @@ func (n *Node) read(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
 		return
 	}
 	r := n.reads.Get().(*state.ReadRequest)
-	r.Session, r.Conn, r.Op, r.Body, r.Auth = c.Session(), watch.ConnID(c.ID()), op, body, c.Auth()
+	r.Session, r.Conn, r.Op, r.Body, r.Auth = c.Session(), watch.ConnID(c.ID()), op, body, auth
 	if state.NeedsExclusive(op) {
 		n.scratch, h.Err = n.state.Read(r, n.scratch[:0])
 		for _, e := range r.Events {

@@ -30,7 +30,7 @@ type Conn interface {
 	Auth() []proto.ID
 	SetAuth(ids []proto.ID)
 
-	Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte)
+	Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte, born proto.Zxid)
 	Refuse()
 	Shut(why string)
 	ShutWhenSent()
@@ -43,7 +43,7 @@ type Conn interface {
 	End(b []byte, h proto.ReplyHeader, op proto.Op, at time.Time)
 	Answer(b []byte, h proto.ReplyHeader)
 	Drop()
-	NextRead() (xid int32, op proto.Op, body []byte, at time.Time, ok bool)
+	NextRead() (xid int32, op proto.Op, body []byte, auth []proto.ID, at time.Time, ok bool)
 	Event(z proto.Zxid, t proto.EventType, path string)
 	Kick()
 	CheckUnsent()

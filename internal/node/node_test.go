@@ -164,6 +164,23 @@ func TestReadsWaitBehindOwnWrites(t *testing.T) {
 	})
 }
 
+func TestWaitingReadsKeepTheirIdentities(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil).run()
+		c := w.attached(10_000)
+		w.log.gate = make(chan struct{})
+		c.write(1, proto.OpCreate, create("/a", "0"))
+		c.read(2, proto.OpWhoAmI, nil)
+		w.node.SetAuth(c, []proto.ID{{Scheme: "super"}})
+		c.read(3, proto.OpWhoAmI, nil)
+		close(w.log.gate)
+		w.expect(c, "1 create at 0x2", "2 whoAmI at 0x2 with 4 bytes", "3 whoAmI at 0x2 with 17 bytes")
+		if err := w.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestEventsComeBeforeReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil).run()

@@ -177,7 +177,7 @@ func (n *Node) tell(o *member.Conn) {
 	}
 	switch o.Kind {
 	case member.ConnAttach:
-		c.Attach(o.Session, o.TimeoutMS, o.Password)
+		c.Attach(o.Session, o.TimeoutMS, o.Password, 0)
 	case member.ConnRefuse:
 		c.Refuse()
 	case member.ConnClose:

@@ -25,6 +25,7 @@ type Conn struct {
 	throttled atomic.Bool  // the reader does not read: too many outstanding requests
 	auth      atomic.Pointer[[]proto.ID]
 
+	asked    time.Time     // when the connect request came
 	attached chan bool     // the end of the handshake
 	kick     chan struct{} // wakes the writer
 	done     chan struct{} // closed when the connection is
@@ -44,8 +45,8 @@ type Conn struct {
 type Stats struct {
 	Received, Sent     int64
 	LastOp             string
-	LastCxid           int32 // -1 before the first request
-	LastZxid           int64 // -1 before the first reply
+	LastCxid           int32 // -1 after crst
+	LastZxid           int64 // -1 after crst
 	LastResponse       time.Time
 	Answers            int64
 	LatencyMS, SumMS   int64
@@ -55,9 +56,12 @@ type Stats struct {
 	EstablishedSession bool
 }
 
-// newStats are the counts of a connection before its first request
-// (ServerCnxn.resetStats).
-func newStats() Stats { return Stats{LastOp: "NA", LastCxid: -1, LastZxid: -1} }
+// unusedStats are the counts of a connection before its first request, as
+// Java prints fields that nobody has set.
+func unusedStats() Stats { return Stats{LastOp: "null"} }
+
+// resetStats are the counts after crst (ServerCnxn.resetStats).
+func resetStats() Stats { return Stats{LastOp: "NA", LastCxid: -1, LastZxid: -1} }
 
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{
@@ -65,7 +69,7 @@ func newConn(s *Server, nc net.Conn) *Conn {
 		attached: make(chan bool, 1), kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
-	c.stats = newStats()
+	c.stats = unusedStats()
 	c.heard.Store(s.clock.Load())
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ap := a.AddrPort()
@@ -126,14 +130,20 @@ func (c *Conn) ResetStats() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.frames.Store(0)
-	c.stats = newStats()
+	c.stats = resetStats()
 }
 
 // Attach ends the handshake: the session is the client's. The response goes
-// out before anything else does.
-func (c *Conn) Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte) {
+// out before anything else does. born is the zxid that made a new session; it
+// is 0 when a client came back to an old one, which counts as no request.
+func (c *Conn) Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte, born proto.Zxid) {
 	c.timeoutMS.Store(timeoutMS)
 	c.session.Store(int64(id))
+	if born != 0 {
+		c.mu.Lock()
+		c.measure(proto.ReplyHeader{Zxid: born}, proto.OpCreateSession, c.asked, true)
+		c.mu.Unlock()
+	}
 	c.respond(proto.ConnectResponse{TimeoutMS: timeoutMS, SessionID: id, Password: password[:]})
 	c.attached <- true
 	c.Kick()
@@ -156,6 +166,7 @@ func (c *Conn) respond(r proto.ConnectResponse) {
 	c.out = proto.AppendConnectResponse(c.out, &r)
 	sealFrame(c.out, at)
 	c.stats.Sent++
+	c.srv.opt.Metrics.PacketsSent.Inc()
 }
 
 // Shut closes the connection now; what was not sent is lost.

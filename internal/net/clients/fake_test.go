@@ -57,11 +57,11 @@ func (b *fakeBackend) Connect(c *Conn, r proto.ConnectRequest) {
 		c.Refuse()
 		return
 	}
-	id := r.SessionID
+	id, born := r.SessionID, proto.Zxid(0)
 	if id == 0 {
-		id = proto.SessionID(c.ID())
+		id, born = proto.SessionID(c.ID()), 6
 	}
-	c.Attach(id, r.TimeoutMS, [16]byte{1, 2, 3})
+	c.Attach(id, r.TimeoutMS, [16]byte{1, 2, 3}, born)
 }
 
 func (b *fakeBackend) Submit(c *Conn, _ int32, op proto.Op, body []byte) {
@@ -71,7 +71,7 @@ func (b *fakeBackend) Submit(c *Conn, _ int32, op proto.Op, body []byte) {
 	answer := func() {
 		c.Answer(c.Begin(), proto.ReplyHeader{Zxid: 7})
 		for {
-			xid, op, body, at, ok := c.NextRead()
+			xid, op, body, _, at, ok := c.NextRead()
 			if !ok {
 				break
 			}

@@ -82,7 +82,7 @@ func TestThrottledConnectionGoesOn(t *testing.T) {
 		conn.mu.Unlock()
 		conn.Answer(conn.Begin(), proto.ReplyHeader{Zxid: 7})
 		synctest.Wait() // its reader sees that the read waits still
-		xid, op, body, at, ok := conn.NextRead()
+		xid, op, body, _, at, ok := conn.NextRead()
 		if !ok {
 			t.Fatal("no read waits")
 		}
@@ -268,14 +268,19 @@ func TestStatsOfAConnection(t *testing.T) {
 	p := open(t, nil)
 	c := p.attached()
 	conn := p.srv.Conns()[0]
-	if st := conn.Stats(); st.LastCxid != -1 || st.LastZxid != -1 || st.LastOp != "NA" || st.Received != 1 || st.Sent != 1 {
+	if st := conn.Stats(); st.LastCxid != 0 || st.LastZxid != 6 || st.LastOp != "SESS" || st.Received != 1 || st.Sent != 1 {
 		t.Errorf("at the start %+v", st)
+	}
+	c.frame(packet(-4, proto.OpAuth, authBody("digest", "me")))
+	c.reply(-4, 0, proto.OK)
+	if st := conn.Stats(); st.LastOp != "SESS" || st.Answers != 1 || st.Sent != 2 {
+		t.Errorf("an auth is no request: %+v", st)
 	}
 	c.frame(packet(5, proto.OpCreate, "a"))
 	c.reply(5, 7, proto.OK)
 	c.frame(packet(-2, proto.OpPing, ""))
 	c.reply(-2, 7, proto.OK)
-	if st := conn.Stats(); st.LastCxid != 5 || st.LastZxid != 7 || st.LastOp != "PING" || st.Received != 3 || st.Sent != 3 {
+	if st := conn.Stats(); st.LastCxid != 5 || st.LastZxid != 7 || st.LastOp != "PING" || st.Received != 4 || st.Sent != 4 {
 		t.Errorf("later %+v", st)
 	}
 	conn.ResetStats()

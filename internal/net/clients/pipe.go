@@ -12,7 +12,8 @@ import (
 type request struct {
 	xid  int32
 	op   proto.Op
-	body []byte // of a read
+	body []byte     // of a read
+	auth []proto.ID // of a read: the client's identities when it came in
 	read bool
 	at   time.Time // when it was read from the socket
 }
@@ -116,20 +117,22 @@ func (c *Conn) abandon() {
 }
 
 // NextRead takes out a read that no pending request stands before any more.
-func (c *Conn) NextRead() (xid int32, op proto.Op, body []byte, at time.Time, ok bool) {
+// It has the identities of the moment it came in, not those of an auth packet
+// that came after it and was answered before.
+func (c *Conn) NextRead() (xid int32, op proto.Op, body []byte, auth []proto.ID, at time.Time, ok bool) {
 	c.mu.Lock()
 	if len(c.out) > c.srv.opt.MaxUnsent { // a pipe full of large replies
 		c.mu.Unlock()
 		c.CheckUnsent()
-		return 0, 0, nil, time.Time{}, false
+		return 0, 0, nil, nil, time.Time{}, false
 	}
 	defer c.mu.Unlock()
 	if c.pipe.len() == 0 || !c.pipe.q[c.pipe.head].read || c.closed {
-		return 0, 0, nil, time.Time{}, false
+		return 0, 0, nil, nil, time.Time{}, false
 	}
 	r := c.pipe.pop()
 	c.room.Broadcast() // the connection may have nothing outstanding any more
-	return r.xid, r.op, r.body, r.at, true
+	return r.xid, r.op, r.body, r.auth, r.at, true
 }
 
 // Event appends a watch event.
@@ -143,19 +146,41 @@ func (c *Conn) Event(zxid proto.Zxid, t proto.EventType, path string) {
 	sealFrame(b, at)
 	c.out = b
 	c.stats.Sent++
-	c.srv.opt.Metrics.PacketsSent.Inc()
-	c.srv.opt.Metrics.WatchBytes.Add(int64(len(b) - at))
+	m := c.srv.opt.Metrics
+	m.PacketsSent.Inc()
+	m.ResponseSizes.Observe(int64(len(b) - at - 4))
+	m.WatchBytes.Add(int64(len(b) - at - 4))
 	c.mu.Unlock()
 }
 
-// account counts a reply of n bytes to a request that came in at the given
-// time.
+// account counts a reply of n bytes, frame length included, to a request that
+// came in at the given time.
 func (c *Conn) account(h proto.ReplyHeader, op proto.Op, n int, at time.Time, write bool) {
+	c.stats.Sent++
+	m := c.srv.opt.Metrics
+	m.PacketsSent.Inc()
+	m.ResponseSizes.Observe(int64(n - 4))
+	if _, ok := opWords[op]; !ok {
+		return // auth, SASL, and what is refused at the door never were requests
+	}
+	if op != proto.OpPing {
+		m.ResponseBytes.Add(int64(n - 4))
+	}
+	c.measure(h, op, at, write)
+}
+
+// measure counts the end of a request (FinalRequestProcessor.updateStats). A
+// write that was refused has no name: "NA", and is none of its kind.
+func (c *Conn) measure(h proto.ReplyHeader, op proto.Op, at time.Time, write bool) {
 	now := time.Now()
 	ms := now.Sub(at).Milliseconds()
-	st := &c.stats
-	st.Sent++
+	st, m := &c.stats, c.srv.opt.Metrics
 	st.LastOp = opWord(op)
+	if write && h.Err != proto.OK {
+		st.LastOp = opUnnamed
+	} else {
+		m.Ops.Inc(int32(op))
+	}
 	if h.Xid >= 0 { // not a ping's or the like (ServerCnxn.updateStatsForResponse)
 		st.LastCxid = h.Xid
 	}
@@ -170,14 +195,7 @@ func (c *Conn) account(h proto.ReplyHeader, op proto.Op, n int, at time.Time, wr
 	st.MaxMS = max(st.MaxMS, ms)
 	st.SumMS += ms
 	st.Answers++
-	m := c.srv.opt.Metrics
-	m.PacketsSent.Inc()
-	m.ResponseBytes.Add(int64(n))
-	if n > replyHeader {
-		m.ResponseSizes.Observe(int64(n - 4))
-	}
 	m.ObserveLatency(ms, write)
-	m.Ops.Inc(int32(op))
 }
 
 // opWords are the names the word cons shows (Request.op2String and
@@ -197,8 +215,10 @@ func opWord(op proto.Op) string {
 	if w, ok := opWords[op]; ok {
 		return w
 	}
-	return "NA"
+	return opUnnamed
 }
+
+const opUnnamed = "NA"
 
 // Kick wakes the connection's writer.
 func (c *Conn) Kick() {

@@ -82,6 +82,7 @@ func (c *Conn) handshake(fr *frame.Reader) bool {
 	c.hasReadOnly = req.HasReadOnly
 	m.ConnectionRequest.Inc()
 	c.received(len(p))
+	c.asked = time.Now()
 	c.srv.backend.Connect(c, req)
 	c.srv.wg.Go(c.sender)
 	select {
@@ -196,7 +197,7 @@ func (c *Conn) wait(r request, body []byte) bool {
 		return false
 	}
 	r.body = append([]byte{}, body...)
-	r.at = time.Now()
+	r.auth, r.at = c.Auth(), time.Now()
 	c.pipe.push(r)
 	return true
 }
@@ -213,7 +214,8 @@ func (c *Conn) permitted(class Class) bool {
 
 // refuse answers at once and closes the connection.
 func (c *Conn) refuse(h proto.RequestHeader, code proto.Code, zxid proto.Zxid) {
-	c.End(c.Begin(), proto.ReplyHeader{Xid: h.Xid, Zxid: zxid, Err: code}, h.Op, time.Now())
+	const none = proto.OpNotification // it is not counted as what it asked for
+	c.End(c.Begin(), proto.ReplyHeader{Xid: h.Xid, Zxid: zxid, Err: code}, none, time.Now())
 	c.ShutWhenSent()
 }
 
