@@ -10,7 +10,7 @@ package arch
 // internal/. A package without a line may import nothing of the project, and
 // one that is missing here fails the test.
 const Rules = `
-NONE < jute, vfs, metrics, config;
+NONE < jute, vfs, metrics, config, fifo;
 jute < proto;
 proto < quorum, tree, watch, session, auth;
 NONE < frame;
@@ -18,10 +18,10 @@ proto, vfs < txnlog;
 quorum < zab;
 tree, session, vfs < snap;
 quorum, tree, watch, session < state;
-zab, state < member;
+zab, state, fifo < member;
 txnlog, snap, state < store;
 metrics, proto < admin;
-frame, proto, metrics < clients;
+frame, proto, metrics, fifo < clients;
 member, store, metrics < node;
 node, clients, admin, auth, config < server;
 server, config < cli;
@@ -29,7 +29,7 @@ server, config < cli;
 
 // Floors maps a package's name in Rules to its folder under internal/.
 var Floors = map[string]string{
-	"jute": "jute", "proto": "proto", "metrics": "metrics", "config": "config", "auth": "auth",
+	"jute": "jute", "proto": "proto", "metrics": "metrics", "config": "config", "auth": "auth", "fifo": "fifo",
 	"quorum": "core/quorum", "zab": "core/zab", "tree": "core/tree", "watch": "core/watch",
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store",

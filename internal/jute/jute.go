@@ -170,12 +170,6 @@ func (d *Decoder) Bytes() []byte { return d.Buffer() }
 // String reads a string; null becomes "".
 func (d *Decoder) String() string { return string(d.Buffer()) }
 
-// NullableString reads a string and tells whether it was there (not null).
-func (d *Decoder) NullableString() (s string, ok bool) {
-	b := d.Buffer()
-	return string(b), b != nil
-}
-
 // VectorLen reads the count of a vector whose elements take at least
 // minElem bytes each. Null is returned as -1. A count that the bytes left
 // cannot hold is an error, so that a caller may allocate by it.

@@ -79,32 +79,3 @@ type Note struct {
 	Conn    watch.ConnID
 	N       int64
 }
-
-// fifo is a queue of Done that reuses its memory.
-type fifo struct {
-	q    []Done
-	head int
-}
-
-func (f *fifo) len() int { return len(f.q) - f.head }
-
-func (f *fifo) peek() *Done { return &f.q[f.head] }
-
-func (f *fifo) push(d Done) {
-	if f.head > 0 && f.head == len(f.q) {
-		f.q, f.head = f.q[:0], 0
-	}
-	f.q = append(f.q, d)
-}
-
-func (f *fifo) pop() Done {
-	d := f.q[f.head]
-	f.q[f.head] = Done{}
-	f.head++
-	if f.head >= 1024 && f.head*2 >= len(f.q) {
-		n := copy(f.q, f.q[f.head:])
-		clear(f.q[n:])
-		f.q, f.head = f.q[:n], 0
-	}
-	return d
-}

@@ -15,6 +15,7 @@ import (
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
 	"quokka/internal/core/zab"
+	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -55,7 +56,7 @@ type Member struct {
 	now    Time
 
 	owner   map[proto.SessionID]watch.ConnID // which connection a session belongs to
-	pending fifo                             // requests in the order of their answers
+	pending fifo.Queue[Done]                 // requests in the order of their answers
 	reaper  reaper
 	snaps   snapshots
 	out     Effects
@@ -149,7 +150,7 @@ func (m *Member) Durable(incarnation uint64, z proto.Zxid, fileBytes int64) {
 // push appends to the order of answers; what waits for nothing is answered
 // at once.
 func (m *Member) push(d Done) {
-	m.pending.push(d)
+	m.pending.Push(d)
 	m.release()
 }
 
@@ -157,12 +158,12 @@ func (m *Member) push(d Done) {
 // before it.
 func (m *Member) release() {
 	committed := m.leader.Committed()
-	for m.pending.len() > 0 {
-		d := m.pending.peek()
+	for m.pending.Len() > 0 {
+		d := m.pending.Peek()
 		if d.Txn != nil && d.Txn.Zxid > committed {
 			return
 		}
-		done := m.pending.pop()
+		done := m.pending.Pop()
 		if done.Txn != nil {
 			m.committed(&done)
 		}
@@ -188,7 +189,7 @@ func (m *Member) committed(d *Done) {
 func (m *Member) Proposed() proto.Zxid { return m.leader.Proposed() }
 
 // Outstanding returns how many requests wait for a commit.
-func (m *Member) Outstanding() int { return m.pending.len() }
+func (m *Member) Outstanding() int { return m.pending.Len() }
 
 // Clock returns the expiry clock, to be read only.
 func (m *Member) Clock() *session.Clock { return m.clock }

@@ -122,10 +122,6 @@ func (s *State) Watches() *watch.Table { return s.watches }
 // (DataTree.lastProcessedZxid).
 func (s *State) LastZxid() proto.Zxid { return s.last }
 
-// SetLastZxid moves LastZxid forward without a transaction, as a new leader
-// does to the first zxid of its epoch.
-func (s *State) SetLastZxid(z proto.Zxid) { s.last = max(s.last, z) }
-
 // AddConn makes a connection known, so that watches can be armed for it.
 // auth are its ids, for the ACL filter of events; the slice must not be
 // changed afterwards (SetAuth replaces it).

@@ -119,7 +119,7 @@ func (c *Conn) Stats() Stats {
 	defer c.mu.Unlock()
 	st := c.stats
 	st.Received = c.frames.Load()
-	st.Queued = c.pipe.len()
+	st.Queued = c.pipe.Len()
 	st.UnsentBytes = len(c.out)
 	st.EstablishedSession = c.session.Load() != 0
 	return st

@@ -78,7 +78,7 @@ func TestThrottledConnectionGoesOn(t *testing.T) {
 		a.frame(packet(1, proto.OpCreate, "a"))
 		synctest.Wait()
 		conn.mu.Lock() // as if it had come before the limit was passed
-		conn.pipe.push(request{xid: 2, op: proto.OpGetData, read: true, at: time.Now()})
+		conn.pipe.Push(request{xid: 2, op: proto.OpGetData, read: true, at: time.Now()})
 		conn.mu.Unlock()
 		conn.Answer(conn.Begin(), proto.ReplyHeader{Zxid: 7})
 		synctest.Wait() // its reader sees that the read waits still

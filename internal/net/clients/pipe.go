@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -20,31 +21,7 @@ type request struct {
 
 // A pipe is the order of a connection's replies. It is empty unless an
 // Ordered request is pending; its first entry is then the oldest such one.
-type pipe struct {
-	q    []request
-	head int
-}
-
-func (p *pipe) len() int { return len(p.q) - p.head }
-
-func (p *pipe) push(r request) {
-	if p.head > 0 && p.head == len(p.q) {
-		p.q, p.head = p.q[:0], 0
-	}
-	p.q = append(p.q, r)
-}
-
-func (p *pipe) pop() request {
-	r := p.q[p.head]
-	p.q[p.head] = request{}
-	p.head++
-	if p.head >= 1024 && p.head*2 >= len(p.q) {
-		n := copy(p.q, p.q[p.head:])
-		clear(p.q[n:])
-		p.q, p.head = p.q[:n], 0
-	}
-	return r
-}
+type pipe = fifo.Queue[request]
 
 // replyHeader is the frame length and the ReplyHeader.
 const replyHeader = 4 + 16
@@ -86,7 +63,7 @@ func (c *Conn) Answer(b []byte, h proto.ReplyHeader) {
 		c.mu.Unlock()
 		return
 	}
-	r := c.pipe.pop()
+	r := c.pipe.Pop()
 	h.Xid = r.xid
 	c.srv.outstanding.Add(-1)
 	c.room.Broadcast()
@@ -99,7 +76,7 @@ func (c *Conn) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.pipe.pop()
+		c.pipe.Pop()
 		c.srv.outstanding.Add(-1)
 		c.room.Broadcast()
 	}
@@ -108,8 +85,8 @@ func (c *Conn) Drop() {
 // abandon gives up what waits in the pipe of a closed connection, whose
 // answers nobody takes out any more. The caller holds c.mu.
 func (c *Conn) abandon() {
-	for c.pipe.len() > 0 {
-		if r := c.pipe.pop(); !r.read {
+	for c.pipe.Len() > 0 {
+		if r := c.pipe.Pop(); !r.read {
 			c.srv.outstanding.Add(-1)
 		}
 	}
@@ -127,10 +104,10 @@ func (c *Conn) NextRead() (xid int32, op proto.Op, body []byte, auth []proto.ID,
 		return 0, 0, nil, nil, time.Time{}, false
 	}
 	defer c.mu.Unlock()
-	if c.pipe.len() == 0 || !c.pipe.q[c.pipe.head].read || c.closed {
+	if c.pipe.Len() == 0 || !c.pipe.Peek().read || c.closed {
 		return 0, 0, nil, nil, time.Time{}, false
 	}
-	r := c.pipe.pop()
+	r := c.pipe.Pop()
 	c.room.Broadcast() // the connection may have nothing outstanding any more
 	return r.xid, r.op, r.body, r.auth, r.at, true
 }

@@ -169,7 +169,7 @@ func (c *Conn) dispatch(h proto.RequestHeader, body []byte) bool {
 			c.mu.Unlock()
 			return false
 		}
-		c.pipe.push(request{xid: h.Xid, op: h.Op, at: time.Now()})
+		c.pipe.Push(request{xid: h.Xid, op: h.Op, at: time.Now()})
 		c.srv.outstanding.Add(1)
 		c.mu.Unlock()
 		c.srv.backend.Submit(c, h.Xid, h.Op, body)
@@ -193,12 +193,12 @@ func (c *Conn) dispatch(h proto.RequestHeader, body []byte) bool {
 func (c *Conn) wait(r request, body []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pipe.len() == 0 {
+	if c.pipe.Len() == 0 {
 		return false
 	}
 	r.body = append([]byte{}, body...)
 	r.auth, r.at = c.Auth(), time.Now()
-	c.pipe.push(r)
+	c.pipe.Push(r)
 	return true
 }
 
@@ -248,7 +248,7 @@ func (c *Conn) admitted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.closed {
-		n := c.pipe.len()
+		n := c.pipe.Len()
 		switch {
 		case n >= maxPipe, n > 0 && c.srv.outstanding.Load() > c.srv.opt.MaxOutstanding:
 			c.throttled.Store(true)
