@@ -14,7 +14,6 @@ import (
 // put into the pipes here, so that every client sees them in zxid order.
 func (n *Node) finish(done []member.Done) {
 	begin := time.Now()
-	var snapshots int
 	n.mu.Lock()
 	for i := range done {
 		d := &done[i]
@@ -24,7 +23,6 @@ func (n *Node) finish(done []member.Done) {
 			n.answerLocal(d)
 		}
 		if d.Snapshot {
-			snapshots++
 			n.snapshot()
 		}
 	}
@@ -170,8 +168,7 @@ func (n *Node) read(c Conn, xid int32, op proto.Op, body []byte, auth []proto.ID
 		}
 		c.End(append(c.Begin(), n.scratch...), h, op, at)
 	} else {
-		var b []byte
-		b = c.Begin()
+		b := c.Begin()
 		before := len(b)
 		b, h.Err = n.state.Read(r, b)
 		if h.Err == proto.OK {
