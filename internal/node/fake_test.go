@@ -193,6 +193,8 @@ type fakeRequest struct {
 	read bool
 }
 
+func (c *fakeConn) RemoteString() string { return "fake" }
+
 func (c *fakeConn) ID() uint64 { return c.id }
 func (c *fakeConn) Session() proto.SessionID {
 	c.mu.Lock()

@@ -24,6 +24,7 @@ import (
 // Conn is a client's connection as the node uses it.
 type Conn interface {
 	ID() uint64
+	RemoteString() string // the client's address and port, for the log
 	Session() proto.SessionID
 	TimeoutMS() int32
 	Heard() int64

@@ -189,9 +189,7 @@ func (n *Node) tell(o *member.Conn) {
 func (n *Node) note(o *member.Note) {
 	var client string
 	if c, ok := n.conns[o.Conn]; ok {
-		if r, ok := c.(interface{ RemoteString() string }); ok {
-			client = r.RemoteString()
-		}
+		client = c.RemoteString()
 	}
 	id := o.Session.String()
 	switch o.Kind {
