@@ -3,31 +3,30 @@ package admin
 // notPrinted are the metrics of Java that mntr leaves out, by name without zk_ and avg_, min_, …, each with the reason.
 // A server that cannot count a thing does not print 0 for it.
 var notPrinted = map[string]string{
-	"looking_count":                                ensembleOnly,
-	"election_time":                                ensembleOnly,
-	"unavailable_time":                             ensembleOnly,
-	"leader_unavailable_time":                      ensembleOnly,
-	"diff_count":                                   ensembleOnly,
-	"snap_count":                                   ensembleOnly,
-	"commit_count":                                 ensembleOnly,
-	"proposal_count":                               ensembleOnly,
-	"inflight_snap_count":                          ensembleOnly,
-	"inflight_diff_count":                          ensembleOnly,
-	"follower_sync_time":                           ensembleOnly,
-	"observer_sync_time":                           ensembleOnly,
-	"revalidate_count":                             ensembleOnly,
-	"om_proposal_process_time_ms":                  ensembleOnly,
-	"om_commit_process_time_ms":                    ensembleOnly,
-	"proposal_latency":                             ensembleOnly,
-	"proposal_ack_creation_latency":                ensembleOnly,
-	"commit_propagation_latency":                   ensembleOnly,
-	"quorum_ack_latency":                           ensembleOnly,
-	"learner_proposal_received_count":              ensembleOnly,
-	"learner_commit_received_count":                ensembleOnly,
-	"quit_leading_due_to_disloyal_voter":           ensembleOnly,
-	"learner_request_processor_queue_size":         ensembleOnly,
-	"skip_learner_request_to_next_processor_count": ensembleOnly,
-	"socket_closing_time":                          ensembleOnly,
+	"unavailable_time":                             amongMembers,
+	"leader_unavailable_time":                      amongMembers,
+	"commit_count":                                 amongMembers,
+	"proposal_count":                               amongMembers,
+	"inflight_snap_count":                          amongMembers,
+	"inflight_diff_count":                          amongMembers,
+	"follower_sync_time":                           amongMembers,
+	"observer_sync_time":                           amongMembers,
+	"revalidate_count":                             amongMembers,
+	"om_proposal_process_time_ms":                  noMasters,
+	"om_commit_process_time_ms":                    noMasters,
+	"proposal_latency":                             amongMembers,
+	"proposal_ack_creation_latency":                amongMembers,
+	"commit_propagation_latency":                   amongMembers,
+	"quorum_ack_latency":                           amongMembers,
+	"learner_proposal_received_count":              amongMembers,
+	"learner_commit_received_count":                amongMembers,
+	"quit_leading_due_to_disloyal_voter":           amongMembers,
+	"learner_request_processor_queue_size":         noLearnerQueue,
+	"skip_learner_request_to_next_processor_count": noLearnerQueue,
+	"socket_closing_time":                          amongMembers,
+	"learner_handler_qp_size":                      amongMembers,
+	"learner_handler_qp_time_ms":                   amongMembers,
+	"zookeeper_write_per_namespace":                "Java counts that it writes /zookeeper/config at its start; only what clients write is counted",
 	"proposal_process_time":                        "a prepared transaction is handed on within the same step; there is nothing to time",
 
 	"requests_in_session_queue":                           commitProcessor,
@@ -97,7 +96,9 @@ var notPrinted = map[string]string{
 }
 
 const (
-	ensembleOnly    = "happens only in an ensemble"
+	amongMembers    = "what members of an ensemble do among themselves is not counted"
+	noMasters       = "no follower serves observers"
+	noLearnerQueue  = "a learner hands a request on in the step in which it comes, there is no queue"
 	commitProcessor = "there is no commit processor: a session's reads wait for its writes in its own connection"
 	netty           = "counted by Java only with its Netty connection factory"
 	systemKeepsIt   = "printed only where the system tells"

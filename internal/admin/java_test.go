@@ -17,9 +17,20 @@ import (
 
 const zookeeperJar = "/usr/share/java/zookeeper.jar" // of Debian's package zookeeper, 3.8.0
 
-// startJava starts Apache ZooKeeper on a free port of the loopback interface and returns its address when it serves.
-// The process ends with the test.
+// startJava starts a standalone Apache ZooKeeper on a free port of the loopback interface and returns its address when
+// it serves. The process ends with the test.
 func startJava(t *testing.T) string {
+	t.Helper()
+	java := findJava(t)
+	addr := freeAddr(t)
+	host, port, _ := net.SplitHostPort(addr)
+	runJava(t, java, t.TempDir(), fmt.Sprintf("clientPort=%s\nclientPortAddress=%s\ntickTime=500\n", port, host))
+	awaitAnswer(t, addr, "isro", "rw")
+	return addr
+}
+
+// findJava returns the program java, and skips the test where Java or its ZooKeeper are not there.
+func findJava(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starting a Java server takes seconds")
@@ -31,11 +42,15 @@ func startJava(t *testing.T) string {
 	if _, err := os.Stat(zookeeperJar); err != nil {
 		t.Skipf("no %s; apt-get install zookeeper", zookeeperJar)
 	}
-	dir, addr := t.TempDir(), freeAddr(t)
-	host, port, _ := net.SplitHostPort(addr)
+	return java
+}
+
+// runJava runs a server over dir until the test ends.
+func runJava(t *testing.T, java, dir, config string) {
+	t.Helper()
 	cfg := filepath.Join(dir, "zoo.cfg")
-	text := fmt.Sprintf("dataDir=%s\nclientPort=%s\nclientPortAddress=%s\ntickTime=500\nadmin.enableServer=false\n4lw.commands.whitelist=*\n", dir, port, host)
-	if err := os.WriteFile(cfg, []byte(text), 0o644); err != nil {
+	config += "dataDir=" + dir + "\nadmin.enableServer=false\n4lw.commands.whitelist=*\n"
+	if err := os.WriteFile(cfg, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
@@ -53,8 +68,6 @@ func startJava(t *testing.T) string {
 			t.Logf("java said:\n%s", log.String())
 		}
 	})
-	awaitServing(t, addr)
-	return addr
 }
 
 func freeAddr(t *testing.T) string {
@@ -67,19 +80,20 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func awaitServing(t *testing.T, addr string) {
+// awaitAnswer asks until a word is answered as wanted.
+func awaitAnswer(t *testing.T, addr, word, want string) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(30 * time.Second)
 	for {
-		if got, err := send(addr, "isro"); err == nil && got == "rw" {
+		if got, err := send(addr, word); err == nil && got == want {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("java does not serve after 30 seconds")
+			t.Fatalf("java does not answer %s with %q after 30 seconds", word, want)
 		}
 	}
 }
@@ -115,18 +129,27 @@ func keys(text, separator string) map[string]bool {
 	return set
 }
 
-var partOf = regexp.MustCompile(`^(avg|min|max|cnt|sum|p50|p95|p99|p999)_`)
+// partOf begins a part of a summary, and the summary of one learner.
+var partOf = regexp.MustCompile(`^(avg|min|max|cnt|sum|p50|p95|p99|p999)_(\d+_learner_)?`)
 
 // listed reports whether a metric is named in a list: whole, as a part of a summary, or as one of op_count_*.
 func listed(list map[string]string, key string) bool {
 	name := strings.TrimPrefix(key, "zk_")
-	for _, n := range []string{name, partOf.ReplaceAllString(name, "")} {
+	for _, n := range []string{name, partOf.ReplaceAllStringFunc(name, withoutPart)} {
 		if _, ok := list[n]; ok {
 			return true
 		}
 	}
 	_, ok := list["op_count_*"]
 	return ok && strings.HasPrefix(name, "op_count_")
+}
+
+// withoutPart keeps of a match of partOf what belongs to the name: learner_, but not which.
+func withoutPart(match string) string {
+	if strings.HasSuffix(match, "_learner_") {
+		return "learner_"
+	}
+	return ""
 }
 
 func compareKeys(t *testing.T, word string, ours, javas map[string]bool, missing, more map[string]string) {

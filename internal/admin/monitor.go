@@ -11,15 +11,28 @@ import (
 // mntr prints one line per metric: zk_<name>, a tab, the value. Version and state come first, then the gauges, then
 // the metrics; each part in an order that does not change from one answer to the next.
 func (w *Words) mntr(p *printer, _ []byte) {
-	w.monitor(func(name, value string) { p.line("zk_", name, "\t", value) })
+	st := w.source.Status()
+	if st.Mode == "" {
+		p.line(NotServing)
+		return
+	}
+	w.monitor(&st, func(name, value string) { p.line("zk_", name, "\t", value) })
 }
 
-func (w *Words) monitor(emit metrics.Emit) {
-	st := w.source.Status()
+func (w *Words) monitor(st *Status, emit metrics.Emit) {
 	emit("version", w.version)
 	emit("server_state", st.Mode)
+	if e := st.Ensemble; e != nil {
+		emit("peer_state", e.PeerState)
+		if st.Mode == "observer" {
+			emit("observer_master_id", strconv.FormatInt(int64(e.ObserverMaster), 10))
+		}
+	}
 	m := w.source.Metrics()
-	gauges(&st, &m.Stats, emit)
+	gauges(st, &m.Stats, emit)
+	if st.Ensemble != nil {
+		ensembleGauges(st.Ensemble, emit)
+	}
 	quotaGauges(w.source, emit)
 	m.Each(emit)
 }
@@ -52,6 +65,25 @@ func gauges(st *Status, m *metrics.Stats, emit metrics.Emit) {
 	number("max_client_response_size", m.ResponseSizes.Max())
 	number("min_client_response_size", m.ResponseSizes.Min())
 	number("auth_failed_count", m.AuthFailed.Load())
+}
+
+// ensembleGauges are those of QuorumZooKeeperServer and LeaderZooKeeperServer.registerMetrics.
+func ensembleGauges(e *EnsembleStatus, emit metrics.Emit) {
+	number := func(name string, n int64) { emit(name, strconv.FormatInt(n, 10)) }
+	number("quorum_size", int64(e.QuorumSize))
+	l := e.Leading
+	if l == nil {
+		return
+	}
+	number("learners", int64(l.Learners))
+	number("synced_followers", int64(l.SyncedFollowers))
+	number("synced_non_voting_followers", int64(l.SyncedNonVotingFollowers))
+	number("synced_observers", int64(l.SyncedObservers))
+	number("pending_syncs", int64(l.PendingSyncs))
+	number("leader_uptime", l.Uptime.Milliseconds())
+	number("last_proposal_size", l.Proposals.Last)
+	number("max_proposal_size", l.Proposals.Max)
+	number("min_proposal_size", l.Proposals.Min)
 }
 
 // usage are the sums over the quotas below one top-level node.

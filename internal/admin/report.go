@@ -12,16 +12,26 @@ import (
 const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 
 func (w *Words) srvr(p *printer, _ []byte) {
+	st := w.source.Status()
+	if st.Mode == "" {
+		p.line(NotServing)
+		return
+	}
 	w.versionLine(p)
-	w.statistics(p)
+	w.statistics(p, &st)
 }
 
 func (w *Words) stat(p *printer, _ []byte) {
+	st := w.source.Status()
+	if st.Mode == "" {
+		p.line(NotServing)
+		return
+	}
 	w.versionLine(p)
 	p.line("Clients:")
 	w.connections(p, true)
 	p.line()
-	w.statistics(p)
+	w.statistics(p, &st)
 }
 
 func (w *Words) versionLine(p *printer) {
@@ -31,9 +41,9 @@ func (w *Words) versionLine(p *printer) {
 	}
 }
 
-// statistics are Java's ServerStats.toString and the node count.
-func (w *Words) statistics(p *printer) {
-	st, m := w.source.Status(), w.source.Metrics()
+// statistics are Java's ServerStats.toString, the node count, and of a leader the sizes of its proposals.
+func (w *Words) statistics(p *printer, st *Status) {
+	m := w.source.Metrics()
 	l := &m.RequestLatency
 	p.field("Latency min/avg/max: ", l.Min())
 	p.text("/", metrics.FormatDouble(l.Avg()))
@@ -45,6 +55,12 @@ func (w *Words) statistics(p *printer) {
 	p.line("Zxid: ", st.Zxid.String())
 	p.line("Mode: ", st.Mode)
 	p.row("Node count: ", int64(st.NodeCount))
+	if e := st.Ensemble; e != nil && e.Leading != nil {
+		sizes := &e.Leading.Proposals
+		p.field("Proposal sizes last/min/max: ", sizes.Last)
+		p.field("/", sizes.Min)
+		p.row("/", sizes.Max)
+	}
 }
 
 func (w *Words) cons(p *printer, _ []byte) {
@@ -100,6 +116,38 @@ func (w *Words) conf(p *printer, _ []byte) {
 	p.row("maxSessionTimeout=", int64(c.MaxSessionTimeoutMS))
 	p.row("clientPortListenBacklog=", int64(c.ClientPortListenBacklog))
 	p.row("serverId=", c.ServerID)
+	if c.Ensemble != nil {
+		p.ensemble(c.Ensemble)
+	}
+}
+
+// ensemble prints what QuorumZooKeeperServer.dumpConf and ReadOnlyZooKeeperServer.dumpConf add. The text of the
+// configuration has no newline at its end.
+func (p *printer) ensemble(c *EnsembleConf) {
+	p.row("initLimit=", int64(c.InitLimit))
+	p.row("syncLimit=", int64(c.SyncLimit))
+	p.row("electionAlg=", int64(c.ElectionAlg))
+	p.ports("electionPort=", c.ElectionPorts)
+	p.ports("quorumPort=", c.QuorumPorts)
+	peerType := int64(0) // Java's QuorumPeer.LearnerType
+	if c.Observer {
+		peerType = 1
+	}
+	p.row("peerType=", peerType)
+	if c.Membership != "" {
+		p.line("membership: ")
+		p.text(c.Membership)
+	}
+}
+
+func (p *printer) ports(name string, ports []int) {
+	for i, port := range ports {
+		if i > 0 {
+			name = "|"
+		}
+		p.field(name, int64(port))
+	}
+	p.line()
 }
 
 func (w *Words) dirs(p *printer, _ []byte) {
@@ -110,8 +158,12 @@ func (w *Words) dirs(p *printer, _ []byte) {
 
 func (w *Words) dump(p *printer, _ []byte) {
 	p.line("SessionTracker dump:")
-	p.text("Session ")
-	expiries(p, w.source.SessionExpiries(), func(id proto.SessionID) { p.line("\t", id.String()) })
+	if e, ok := w.source.SessionExpiries(); ok {
+		p.text("Session ")
+		expiries(p, e, func(id proto.SessionID) { p.line("\t", id.String()) })
+	} else {
+		w.timeouts(p)
+	}
 	p.line("ephemeral nodes dump:")
 	sessions, owners := w.source.Ephemerals()
 	p.line("Sessions with Ephemerals (", strconv.Itoa(sessions), "):")
@@ -127,6 +179,19 @@ func (w *Words) dump(p *printer, _ []byte) {
 	expiries(p, w.source.ConnectionExpiries(), func(c ConnInfo) {
 		p.line("\tip: ", javaAddr(c.Remote), " sessionId: ", c.Session.String())
 	})
+}
+
+// timeouts prints the sessions as Java's LearnerSessionTracker does.
+func (w *Words) timeouts(p *printer) {
+	sessions, each := w.source.SessionTimeouts()
+	p.line("Global Sessions(", strconv.Itoa(sessions), "):")
+	for id, ms := range each {
+		p.field(id.String()+"\t", int64(ms))
+		p.line("ms")
+		if p.failed() {
+			return
+		}
+	}
 }
 
 // expiries prints buckets as Java's ExpiryQueue.dump does.

@@ -25,7 +25,11 @@ type Source interface {
 
 	Connections() iter.Seq[ConnInfo]
 	ConnectionExpiries() Expiries[ConnInfo] // when connections that stay silent are closed
-	SessionExpiries() Expiries[proto.SessionID]
+
+	// SessionExpiries are when sessions that stay silent end. It is false for a learner, which leaves that to its
+	// leader.
+	SessionExpiries() (Expiries[proto.SessionID], bool)
+	SessionTimeouts() (sessions int, each iter.Seq2[proto.SessionID, int32]) // of global sessions in ms, by id
 
 	Ephemerals() (sessions int, each iter.Seq2[proto.SessionID, []string]) // paths by owner
 	Quotas() iter.Seq[Quota]
@@ -46,7 +50,7 @@ const DefaultTraceMask = 1<<1 | 1<<4 | 1<<5 | 1<<8
 
 // Status is what srvr shows and the gauges of mntr. Latencies and packet counts come from Source.Metrics.
 type Status struct {
-	Mode        string // standalone, leader, follower, observer, read-only
+	Mode        string // standalone, leader, follower, observer, read-only; empty if nobody is served any more
 	Zxid        proto.Zxid
 	NodeCount   int // as Java counts: the root twice
 	Connections int // open client connections, those that execute words too
@@ -59,7 +63,31 @@ type Status struct {
 	GlobalSessions  int
 	LocalSessions   int
 	DropProbability float64 // of a new connection by the connection throttle, 0..1
+
+	Ensemble *EnsembleStatus // nil for a standalone and for a read-only server
 }
+
+// EnsembleStatus is what a member of an ensemble shows besides (Java QuorumZooKeeperServer).
+type EnsembleStatus struct {
+	PeerState      string         // as Java's QuorumPeer.getDetailedPeerState: "leading - broadcast"
+	QuorumSize     int            // voting members of the active configuration
+	ObserverMaster proto.ServerID // of an observer: the server that it learns from
+	Leading        *Leading       // nil for a learner
+}
+
+// Leading is what a leader shows besides (Java LeaderZooKeeperServer).
+type Leading struct {
+	Learners                 int // connections of learners, synchronised or not
+	SyncedFollowers          int // those that do not vote too
+	SyncedNonVotingFollowers int // that are no participants of the active configuration
+	SyncedObservers          int
+	PendingSyncs             int // sync requests that are not answered
+	Uptime                   time.Duration
+	Proposals                ProposalSizes
+}
+
+// ProposalSizes are bytes of the proposals of this leader, -1 before the first (Java BufferStats).
+type ProposalSizes struct{ Last, Min, Max int64 }
 
 // Conf is what conf shows of the configuration.
 type Conf struct {
@@ -73,6 +101,18 @@ type Conf struct {
 	MaxSessionTimeoutMS     int
 	ClientPortListenBacklog int
 	ServerID                int64
+
+	Ensemble *EnsembleConf // nil for a standalone server
+}
+
+// EnsembleConf is what conf shows of the ensemble.
+type EnsembleConf struct {
+	InitLimit, SyncLimit int // ticks
+	ElectionAlg          int
+	ElectionPorts        []int // of this server, each once
+	QuorumPorts          []int
+	Observer             bool   // this server is one
+	Membership           string // the text of the active configuration; empty for a read-only server, which does not show it
 }
 
 // ConnInfo is one client connection.

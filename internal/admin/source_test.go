@@ -26,6 +26,7 @@ type fakeSource struct {
 	digests        []Digest
 	mask           int64
 	connResets     int
+	timeouts       map[proto.SessionID]int32 // of a learner; nil for others
 }
 
 const session = proto.SessionID(0x100001bdc900000)
@@ -75,8 +76,21 @@ func (f *fakeSource) TraceMask() int64                { return f.mask }
 func (f *fakeSource) SetTraceMask(mask int64)         { f.mask = mask }
 func (f *fakeSource) ResetConnections()               { f.connResets++ }
 
-func (f *fakeSource) ConnectionExpiries() Expiries[ConnInfo]     { return expiriesOf(f.connExpiries) }
-func (f *fakeSource) SessionExpiries() Expiries[proto.SessionID] { return expiriesOf(f.expiries) }
+func (f *fakeSource) ConnectionExpiries() Expiries[ConnInfo] { return expiriesOf(f.connExpiries) }
+
+func (f *fakeSource) SessionExpiries() (Expiries[proto.SessionID], bool) {
+	return expiriesOf(f.expiries), f.timeouts == nil
+}
+
+func (f *fakeSource) SessionTimeouts() (int, iter.Seq2[proto.SessionID, int32]) {
+	return len(f.timeouts), func(yield func(proto.SessionID, int32) bool) {
+		for _, id := range slices.Sorted(maps.Keys(f.timeouts)) {
+			if !yield(id, f.timeouts[id]) {
+				return
+			}
+		}
+	}
+}
 
 func (f *fakeSource) Ephemerals() (int, iter.Seq2[proto.SessionID, []string]) {
 	return len(f.ephemerals), maps.All(f.ephemerals)

@@ -10,31 +10,35 @@ package arch
 // internal/. A package without a line may import nothing of the project, and
 // one that is missing here fails the test.
 const Rules = `
-NONE < jute, vfs, metrics, config, fifo;
+NONE < jute, vfs, metrics, fifo;
 jute < proto;
 proto < quorum, tree, watch, session, auth;
 NONE < frame;
 proto, vfs < txnlog;
-quorum < zab;
+quorum < elect, zab, config;
 tree, session, vfs < snap;
 quorum, tree, watch, session < state;
-zab, state, fifo < member;
+elect, zab, state, fifo < member;
 txnlog, snap, state < store;
+quorum, vfs < conf;
+zab, store, conf < journal;
+quorum, frame < peers;
 metrics, proto < admin;
 frame, proto, metrics, fifo < clients;
-member, store, metrics < node;
-node, clients, admin, auth, config < server;
-server, config < cli;
+member, journal, metrics < node;
+member, journal < sim;
+node, clients, peers, admin, auth, config < server;
+server, config, sim < cli;
 `
 
 // Floors maps a package's name in Rules to its folder under internal/.
 var Floors = map[string]string{
 	"jute": "jute", "proto": "proto", "metrics": "metrics", "config": "config", "auth": "auth", "fifo": "fifo",
-	"quorum": "core/quorum", "zab": "core/zab", "tree": "core/tree", "watch": "core/watch",
+	"quorum": "core/quorum", "elect": "core/elect", "zab": "core/zab", "tree": "core/tree", "watch": "core/watch",
 	"session": "core/session", "state": "core/state", "member": "core/member",
-	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store",
-	"frame": "net/frame", "clients": "net/clients",
-	"node": "node", "admin": "admin", "server": "server", "cli": "cli",
+	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
+	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
+	"journal": "journal", "node": "node", "sim": "sim", "admin": "admin", "server": "server", "cli": "cli",
 }
 
 // Forbidden says why an import that the floors would allow is none.

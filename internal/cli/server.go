@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
 
 	"quokka/internal/admin"
 	"quokka/internal/config"
@@ -27,50 +24,6 @@ func (c *serverCmd) Run(e *env) error {
 		return err
 	}
 	return s.Run(e.ctx)
-}
-
-type devCmd struct {
-	Keep string `help:"Keep the data in this directory instead of throwing it away." type:"path"`
-}
-
-// devPort is the port dev prefers.
-const devPort = 2181
-
-// Run runs a server for development. It takes another port when nobody asked
-// for the usual one and that is in use.
-func (c *devCmd) Run(e *env) error {
-	dir := c.Keep
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "quokka-dev-")
-		if err != nil {
-			return fmt.Errorf("cannot make a directory for the data: %w", err)
-		}
-		defer os.RemoveAll(tmp)
-		dir = tmp
-	}
-	_, asked := e.overrides.flags["client-port"]
-	if _, ok := e.overrides.flags["4lw-commands-whitelist"]; !ok {
-		e.overrides.flags["4lw-commands-whitelist"] = "*"
-	}
-	s, err := c.start(e, devPort, dir)
-	if err != nil && !asked && portTaken(err) {
-		e.log.Info("port 2181 is in use, taking a free one")
-		s, err = c.start(e, 0, dir)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.Out, "A standalone server is ready. Connect any ZooKeeper client to:\n\n    127.0.0.1:%s\n\nData: %s\nStop it with Ctrl-C.\n",
-		portOf(s), dir)
-	return s.Run(e.ctx)
-}
-
-func (c *devCmd) start(e *env, port int, dir string) (*server.Server, error) {
-	cfg, err := e.load([]string{strconv.Itoa(port), dir})
-	if err != nil {
-		return nil, err
-	}
-	return server.New(cfg, e.log)
 }
 
 type configCmd struct {
@@ -117,8 +70,4 @@ type versionCmd struct{}
 func (versionCmd) Run(e *env) error {
 	_, err := fmt.Fprintln(e.Out, "Quokka, compatible with Apache ZooKeeper, version", admin.ReadBuild())
 	return err
-}
-
-func portTaken(err error) bool {
-	return errors.Is(err, errAddrInUse)
 }

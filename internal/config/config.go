@@ -10,6 +10,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"quokka/internal/core/quorum"
+	"quokka/internal/proto"
 )
 
 // NotSet is the value of a port that nobody configured. Zero is not that value: as in Java, port 0 asks the system for
@@ -32,13 +35,16 @@ type Config struct {
 	Containers   Containers
 	Admin        Admin
 	Metrics      Metrics
+	Peers        Peers
+	Election     Election
+	Sync         Sync
 
 	FourLetterWhitelist FourLetterWords
 	AuditEnabled        bool
 
-	Membership Membership
-	LastSeen   *Membership // a reconfiguration proposed but not yet committed (zoo.cfg.dynamic.next); nil if none
-	ServerID   int64       // from dataDir/myid, 0..255; NotSet without that file
+	Membership quorum.Membership
+	LastSeen   *quorum.Membership // a reconfiguration proposed but not yet committed (zoo.cfg.dynamic.next); nil if none
+	ServerID   proto.ServerID     // from dataDir/myid, 0..255; NotSet without that file
 
 	ConfigFile string // the zoo.cfg that was read; empty without one. Not part of String and Hash
 }
@@ -197,13 +203,40 @@ type Ensemble struct {
 	SyncLimit                   int // ticks; 0 is not set
 	ConnectToLearnerMasterLimit int // ticks; InitLimit unless set
 	ElectionAlg                 int
-	PeerType                    Role
+	PeerType                    quorum.Role
 	QuorumListenOnAllIPs        bool
 	MultiAddressEnabled         bool
 	ObserverMasterPort          int // 0 is off
 	SyncEnabled                 bool
 	LeaderServes                bool
 	DynamicConfigFile           string
+}
+
+// Peers are the connections between servers.
+type Peers struct {
+	ConnectTimeoutMS    int // to the election port of a peer; 0 is no limit
+	HandshakeTimeoutMS  int // until a peer that connected said who it is; above 0 after Load of a distributed server
+	BindRetries         int // attempts to open the election port; 0 is no limit
+	ConnectRetryDelayMS int // between attempts to reach the leader
+	LeaderNoDelay       bool
+	FollowerNoDelay     bool
+}
+
+// Election are the waits of fast leader election.
+type Election struct {
+	MinNotificationIntervalMS int
+	MaxNotificationIntervalMS int
+	ObserverDelayMS           int64 // before an observer asks for votes
+	ObserverReconnectDelayMS  int64 // the longest before an observer connects to a leader again
+}
+
+// Sync is how a leader brings learners up to date.
+type Sync struct {
+	MaxTimeToWaitForEpochMS  int // of a leader without a quorum, one of whose voters votes anew; -1 is no limit
+	MaxConcurrentSnaps       int
+	MaxConcurrentDiffs       int
+	ForceSnapshot            bool
+	ObserverMasterQueueBytes int // of a follower that serves observers
 }
 
 // Distributed reports whether this server is a member of an ensemble (Java QuorumPeerConfig.isDistributed).

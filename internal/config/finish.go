@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"quokka/internal/core/quorum"
+	"quokka/internal/proto"
 )
 
 // finish fills in what is computed from other settings and checks what concerns several of them.
@@ -18,9 +22,9 @@ func (l *loader) finish() {
 	l.readMyID()
 	l.checkMembers()
 	l.finishClientAddress("clientPort", &l.config.ClientPort, &l.config.ClientPortAddress,
-		func(s Server) HostPort { return s.Client })
+		func(s quorum.Server) quorum.HostPort { return s.Client })
 	l.finishClientAddress("secureClientPort", &l.config.SecureClientPort, &l.config.SecureClientPortAddress,
-		func(s Server) HostPort { return s.Secure })
+		func(s quorum.Server) quorum.HostPort { return s.Secure })
 	l.checkClientPort()
 	l.finishTimeouts()
 	l.finishLimits()
@@ -83,7 +87,7 @@ func (l *loader) readMyID() {
 			"want the id of this server, an integer from 1 to %d; write the N of its server.N line", largest)})
 		return
 	}
-	l.config.ServerID = id
+	l.config.ServerID = proto.ServerID(id)
 }
 
 // checkMembers is QuorumPeerConfig.parseDynamicConfig, setupPeerType and checkValidity.
@@ -127,9 +131,7 @@ func (l *loader) checkDistributed() {
 	if c.SyncLimit == 0 {
 		l.fail(l.missing("syncLimit", "add syncLimit=5, a number of ticks"))
 	}
-	if c.ConnectToLearnerMasterLimit == 0 {
-		c.ConnectToLearnerMasterLimit = c.InitLimit
-	}
+	l.finishPeers()
 	if c.ServerID == NotSet && c.DataDir != "" {
 		l.fail(&Error{File: filepath.Join(c.DataDir, "myid"), Want: "myid file is missing; write the N of this server's server.N line into it"})
 		return
@@ -138,7 +140,7 @@ func (l *loader) checkDistributed() {
 	if !ok {
 		l.tell(Notice{Level: Warn, File: l.membersFile(), Text: fmt.Sprintf(
 			"myid is %d, but there is no server.%d line: this server is not a member", c.ServerID, c.ServerID)})
-		return
+		self.Role = quorum.Participant // one that does not vote
 	}
 	if self.Role != c.PeerType {
 		l.tell(l.origin("peerType").notice(Warn, fmt.Sprintf(
@@ -148,10 +150,32 @@ func (l *loader) checkDistributed() {
 	}
 }
 
+// finishPeers computes the times that depend on ticks and what stands behind special values (Java
+// QuorumPeer.createCnxnManager and getSyncEnabled, Learner.connectToLeader, QuorumCnxManager.Listener).
+func (l *loader) finishPeers() {
+	c := &l.config
+	if c.ConnectToLearnerMasterLimit == 0 {
+		c.ConnectToLearnerMasterLimit = c.InitLimit
+	}
+	if c.Peers.HandshakeTimeoutMS <= 0 {
+		// Multiplied without the overflow that Java would have.
+		c.Peers.HandshakeTimeoutMS = int(min(int64(c.SyncLimit)*int64(c.TickTimeMS), math.MaxInt32))
+	}
+	if c.Peers.BindRetries < 0 {
+		c.Peers.BindRetries = 3
+	}
+	if s, ok := l.set["observer.syncEnabled"]; ok {
+		c.SyncEnabled, ok = parseBool(s.value)
+		if !ok {
+			l.fail(s.fail("want true or false"))
+		}
+	}
+}
+
 // finishClientAddress takes the client address of this server's own server.N line, which must agree with the keys in
 // zoo.cfg (Java QuorumPeerConfig.setupClientPort). Names of hosts are not resolved, so two names that differ pass with
 // a warning.
-func (l *loader) finishClientAddress(key string, port *int, host *string, of func(Server) HostPort) {
+func (l *loader) finishClientAddress(key string, port *int, host *string, of func(quorum.Server) quorum.HostPort) {
 	*host = strings.TrimSuffix(strings.TrimPrefix(*host, "["), "]")
 	if *port == NotSet && *host != "" {
 		l.fail(l.origin(key + "Address").fail(key + "Address is set but " + key + " is not set; add " + key))
@@ -162,12 +186,12 @@ func (l *loader) finishClientAddress(key string, port *int, host *string, of fun
 		return
 	}
 	if *port != NotSet {
-		l.compareClientAddress(key, HostPort{*host, *port}, line)
+		l.compareClientAddress(key, quorum.HostPort{Host: *host, Port: *port}, line)
 	}
 	*port, *host = line.Port, line.Host
 }
 
-func (l *loader) compareClientAddress(key string, static, line HostPort) {
+func (l *loader) compareClientAddress(key string, static, line quorum.HostPort) {
 	if static.Port == line.Port && (isAnyAddress(static.Host) || sameHost(static.Host, line.Host)) {
 		return
 	}

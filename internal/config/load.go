@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"quokka/internal/core/quorum"
 )
 
 // Args is where a configuration comes from.
@@ -203,6 +205,10 @@ func (l *loader) readMembers() {
 		return
 	}
 	for _, s := range static {
+		if s.file != l.config.ConfigFile {
+			l.tell(s.notice(Warn, s.key+" has no effect: dynamicConfigFile names the servers since the first reconfiguration"))
+			continue
+		}
 		l.fail(s.fail("this key must be in a separate dynamic config file, because dynamicConfigFile is set; move it to " + quote(name)))
 	}
 	l.config.Membership = l.buildMembers(l.readDynamicFile(name))
@@ -210,7 +216,7 @@ func (l *loader) readMembers() {
 	l.readLastSeen()
 }
 
-func (l *loader) buildMembers(settings []setting) Membership {
+func (l *loader) buildMembers(settings []setting) quorum.Membership {
 	m, errs := members(settings, l.config.MultiAddressEnabled)
 	l.errs = append(l.errs, errs...)
 	return m
@@ -283,6 +289,11 @@ func lastOfEach(settings []setting) []setting {
 	return kept
 }
 
+func ofEnsemble(key string) bool {
+	named := func(r row) bool { return r.key == key }
+	return slices.ContainsFunc(ensembleRows, named) || slices.ContainsFunc(peerRows, named)
+}
+
 // reportKeys tells about keys that nobody knows or obeys.
 func (l *loader) reportKeys() {
 	for _, key := range l.order {
@@ -290,7 +301,7 @@ func (l *loader) reportKeys() {
 		r := findRow(key)
 		switch {
 		case isMemberKey(key) || r != nil && r.done:
-		case r != nil && slices.ContainsFunc(ensembleRows, func(e row) bool { return e.key == key }) && !l.config.Distributed():
+		case r != nil && ofEnsemble(key) && !l.config.Distributed():
 		case r != nil && r.def == s.value && r.at != nil:
 		case key == "admin.enableServer" && !l.config.Admin.Enabled: // there is none yet
 		case r != nil:

@@ -3,39 +3,11 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"quokka/internal/core/quorum"
 )
 
 const ensemble = minimal + "initLimit=10\nsyncLimit=5\n"
-
-func TestServerLines(t *testing.T) {
-	for value, want := range map[string]string{
-		"h:1:2":                         "h:1:2:participant",
-		"h:1:2:OBSERVER;2181":           "h:1:2:observer;0.0.0.0:2181",
-		"h:1:2;c:2181":                  "h:1:2:participant;c:2181",
-		"h:1:2;;2281":                   "h:1:2:participant;;0.0.0.0:2281",
-		"h:1:2;2181;s:2281":             "h:1:2:participant;0.0.0.0:2181;s:2281",
-		"[::1]:1:2:observer;[::2]:2181": "[::1]:1:2:observer;[::2]:2181",
-		"z:1:2|a:3:4:observer":          "a:3:4:observer|z:1:2:observer",
-	} {
-		s, err := parseServer(1, value, true)
-		if err != nil || s.String() != want {
-			t.Errorf("%s: %s %v, want %s", value, s, err, want)
-			continue
-		}
-		again, err := parseServer(1, want, true)
-		if err != nil || again.String() != want {
-			t.Errorf("%s: %s %v", want, again, err)
-		}
-	}
-	for _, value := range []string{
-		"", ";", "h", "h:1", "h:1:2:3:4", ":1:2", "h:0:2", "h:1:65536", "h:1:2;", "h:1:2;0", "h:1:2;a:b:c", "[::1:1:2", "[::1]",
-		"[]:1:2", "a]:1:2", "h h:1:2", "h:1:2|", "a:1:2:observer|b:1:2:participant", "h:1:2;:2181", "h:1:x",
-	} {
-		if s, err := parseServer(1, value, true); err == nil && value != "h:1:2;" {
-			t.Errorf("%q: no error, %s", value, s)
-		}
-	}
-}
 
 func TestEnsemble(t *testing.T) {
 	text := ensemble + "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2;127.0.0.1:2181\nserver.4=d:1:2:observer\n" +
@@ -47,12 +19,64 @@ func TestEnsemble(t *testing.T) {
 	if c.ClientListen() != "127.0.0.1:2181" || c.ConnectToLearnerMasterLimit != 10 {
 		t.Errorf("%s %d", c.ClientListen(), c.ConnectToLearnerMasterLimit)
 	}
-	if w := c.Membership.Weights; len(w) != 3 || w[0] != (Weight{1, 1}) || w[2] != (Weight{3, 5}) {
+	if w := c.Membership.Weights; len(w) != 3 || w[0] != (quorum.Weight{Server: 1, Votes: 1}) || w[2] != (quorum.Weight{Server: 3, Votes: 5}) {
 		t.Errorf("%v", w)
 	}
 	if !hasNotice(notices, "initLimit has no effect in Quokka yet") {
 		t.Errorf("%v", notices)
 	}
+}
+
+func TestPeers(t *testing.T) {
+	servers := ensemble + "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2;2182\n"
+	load := func(more string, flags ...string) Config {
+		c, _ := loadFiles(t, files{"zoo.cfg": servers + more, "/d/myid": "1"}, Args{Properties: flags})
+		return c
+	}
+	c := load("")
+	if want := (Peers{5000, 15000, 3, 100, true, true}); c.Peers != want {
+		t.Errorf("%+v", c.Peers)
+	}
+	if want := (Election{200, 60000, 200, 0}); c.Election != want {
+		t.Errorf("%+v", c.Election)
+	}
+	if want := (Sync{-1, 10, 100, false, 32 << 20}); c.Sync != want || !c.SyncEnabled {
+		t.Errorf("%+v", c.Sync)
+	}
+	c = load("cnxTimeout=0\nquorumCnxnTimeoutMs=7\nelectionPortBindRetry=-1\nobserver.syncEnabled=False\nforceSnapshotSync=true\n", "-Dfollower.nodelay=false")
+	if want := (Peers{0, 7, 3, 100, true, false}); c.Peers != want || c.SyncEnabled || !c.Sync.ForceSnapshot {
+		t.Errorf("%+v", c.Peers)
+	}
+	c, notices := loadFiles(t, files{"zoo.cfg": servers + "peerType=observer\n", "/d/myid": "9"}, Args{})
+	if c.PeerType != quorum.Participant || !hasNotice(notices, "this server is not a member") {
+		t.Errorf("%s %v", c.PeerType, notices)
+	}
+	for line, want := range map[string]string{
+		"leader.maxConcurrentSnapSyncs=0": "want an integer of learners, 1 or more",
+		"observer.syncEnabled=yes":        "want true or false",
+	} {
+		if _, _, err := loadMember(servers + line); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestDistributed(t *testing.T) {
+	const own, more = "server.1=a:1:2\n", "server.2=b:1:2:observer\n"
+	for text, want := range map[string]bool{
+		"": false, own: false, "standaloneEnabled=false\n" + own: true, "standaloneEnabled=false\n" + own + more: true,
+		own + "server.2=b:1:2\n": true, own + "server.2=b:1:2\nserver.3=c:1:2:observer\n": true,
+	} {
+		c, _, err := loadMember(ensemble + text)
+		if err != nil || c.Distributed() != want {
+			t.Errorf("%q: %v %v", text, c.Distributed(), err)
+		}
+	}
+}
+
+// loadMember loads a zoo.cfg as server 1.
+func loadMember(text string) (Config, []Notice, error) {
+	return load(Args{Positional: []string{"zoo.cfg"}}, files{"zoo.cfg": text, "/d/myid": "1"}.read)
 }
 
 func TestMyID(t *testing.T) {
@@ -88,7 +112,7 @@ func TestDynamicFile(t *testing.T) {
 		"/d/myid":                       "1",
 	}
 	c, notices := loadFiles(t, f, Args{})
-	if c.Membership.Version != 0x1a0000002b || len(c.Membership.Servers) != 2 || c.PeerType != Participant {
+	if c.Membership.Version != 0x1a0000002b || len(c.Membership.Servers) != 2 || c.PeerType != quorum.Participant {
 		t.Errorf("%v", c.Membership)
 	}
 	if c.LastSeen == nil || c.LastSeen.Version != 0x1a0000002c || len(c.LastSeen.Servers) != 1 {

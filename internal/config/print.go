@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"quokka/internal/core/quorum"
 )
 
 // String returns the configuration as a zoo.cfg: Load makes an equal Config of it, but for secrets, which appear in a
@@ -59,8 +61,8 @@ func (c Config) Settings() []Setting {
 			settings = append(settings, Setting{r.key, text})
 		}
 	}
-	for _, member := range c.Membership.settings() {
-		settings = append(settings, Setting{member.key, member.value})
+	for _, l := range c.Membership.Lines() {
+		settings = append(settings, Setting(l))
 	}
 	return settings
 }
@@ -89,8 +91,8 @@ func (c Config) lines() []printedLine {
 	if c.DynamicConfigFile != "" {
 		comment = "# "
 	}
-	for _, s := range c.Membership.settings() {
-		lines = append(lines, printedLine{"", comment + s.key + "=" + escape(s.value)})
+	for _, s := range c.Membership.Lines() {
+		lines = append(lines, printedLine{"", comment + s.Key + "=" + escape(s.Value)})
 	}
 	return lines
 }
@@ -125,7 +127,7 @@ func (r *row) format(c *Config) (string, bool) {
 		text = strconv.FormatFloat(*field, 'g', -1, 64)
 	case *string:
 		text = *field
-	case *Role:
+	case *quorum.Role:
 		text = string(*field)
 	case *Secret:
 		text = field.String()
@@ -145,25 +147,6 @@ func (r *row) formatBool(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// settings returns the lines of zoo.cfg or of a dynamic file.
-func (m Membership) settings() []setting {
-	var lines []setting
-	for _, s := range m.Servers {
-		lines = append(lines, setting{key: "server." + strconv.FormatInt(s.ID, 10), value: s.String()})
-	}
-	for _, g := range m.Groups {
-		ids := make([]string, 0, len(g.Members))
-		for _, id := range g.Members {
-			ids = append(ids, strconv.FormatInt(id, 10))
-		}
-		lines = append(lines, setting{key: "group." + strconv.FormatInt(g.ID, 10), value: strings.Join(ids, ":")})
-	}
-	for _, w := range m.Weights {
-		lines = append(lines, setting{key: "weight." + strconv.FormatInt(w.Server, 10), value: strconv.FormatInt(w.Votes, 10)})
-	}
-	return lines
 }
 
 // escape writes a value so that Properties.load gives it back: backslashes doubled, everything but printable ASCII as

@@ -53,7 +53,7 @@ type row struct {
 }
 
 // table lists every key that this package or Java ZooKeeper knows.
-var table = slices.Concat(networkRows, storageRows, featureRows, limitRows, authRows, adminRows, ensembleRows, foreignRows)
+var table = slices.Concat(networkRows, storageRows, featureRows, limitRows, authRows, adminRows, ensembleRows, peerRows, foreignRows)
 
 // families are keys with a free part after the prefix.
 var families = []family{

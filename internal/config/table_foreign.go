@@ -163,38 +163,6 @@ var foreignRows = []row{
 		doc: "dead watches before connections wait",
 	},
 	{
-		key: "cnxTimeout", form: prefixed, kind: kindInt, def: "5000", unit: "milliseconds",
-		doc: "time to connect to a peer for an election",
-	},
-	{
-		key: "quorumCnxnTimeoutMs", form: prefixed, kind: kindDecode, def: "-1", min: -1, unit: "milliseconds",
-		doc: "read timeout of an election connection",
-	},
-	{
-		key: "electionPortBindRetry", form: prefixed, kind: kindDecode, def: "3",
-		doc: "attempts to open the election port",
-	},
-	{
-		key: "fastleader.minNotificationInterval", form: prefixed, kind: kindDecode, def: "200", unit: "milliseconds",
-		doc: "first wait for votes",
-	},
-	{
-		key: "fastleader.maxNotificationInterval", form: prefixed, kind: kindDecode, def: "60000", unit: "milliseconds",
-		doc: "longest wait for votes",
-	},
-	{
-		key: "leader.maxTimeToWaitForEpoch", form: prefixed, kind: kindDecode, def: "-1", min: -1, unit: "milliseconds",
-		doc: "wait of a new leader for its quorum",
-	},
-	{
-		key: "leader.maxConcurrentSnapSyncs", form: prefixed, kind: kindDecode, def: "10",
-		doc: "snapshots sent at a time",
-	},
-	{
-		key: "leader.maxConcurrentDiffSyncs", form: prefixed, kind: kindDecode, def: "100",
-		doc: "log ranges sent at a time",
-	},
-	{
 		key: "leader.closeSocketAsync", form: prefixed, kind: kindBool, def: "false", also: []string{"leader.closeSocketAsync"},
 		doc: "close connections in the background",
 	},
@@ -211,44 +179,12 @@ var foreignRows = []row{
 		doc: "send to the leader in the background",
 	},
 	{
-		key: "leader.nodelay", form: bare, kind: kindBool, def: "true",
-		doc: "TCP_NODELAY of the leader",
-	},
-	{
-		key: "follower.nodelay", form: bare, kind: kindBool, def: "true",
-		doc: "TCP_NODELAY of a follower",
-	},
-	{
-		key: "leaderConnectDelayDuringRetryMs", form: prefixed, kind: kindDecode, def: "100", unit: "milliseconds",
-		doc: "wait between attempts to reach the leader",
-	},
-	{
 		key: "follower.skipLearnerRequestToNextProcessor", form: prefixed, kind: kindBool, def: "false",
 		doc: "pipeline of the Java server",
 	},
 	{
 		key: "forward_learner_requests_to_commit_processor_disabled", form: prefixed, kind: kindBool, def: "false",
 		doc: "pipeline of the Java server",
-	},
-	{
-		key: "forceSnapshotSync", form: prefixed, kind: kindBool, def: "false",
-		doc: "bring servers up to date by snapshot only",
-	},
-	{
-		key: "observer.reconnectDelayMs", form: prefixed, kind: kindLong, def: "0", unit: "milliseconds",
-		doc: "wait of an observer before it connects again",
-	},
-	{
-		key: "observer.election.DelayMs", form: prefixed, kind: kindLong, def: "200", unit: "milliseconds",
-		doc: "wait of an observer before it asks for votes",
-	},
-	{
-		key: "observer.syncEnabled", form: prefixed, kind: kindBool,
-		doc: "the same as syncEnabled",
-	},
-	{
-		key: "observerMaster.sizeLimit", form: prefixed, kind: kindDecode, def: "33554432", unit: "bytes",
-		doc: "queue of a follower for observers",
 	},
 	{
 		key: "messageTracker.Enabled", form: prefixed, kind: kindBool, def: "false",

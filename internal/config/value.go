@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"quokka/internal/core/quorum"
 )
 
 // parse stores value in the field of the row. The notice is a text about a value that was corrected, or empty. The
@@ -37,7 +39,7 @@ func (r *row) parse(c *Config, value string) (notice string, err error) {
 			return "", fmt.Errorf("want %s", r.want())
 		}
 		if !store(r, c, word) {
-			store(r, c, Role(word))
+			store(r, c, quorum.Role(word))
 		}
 	case kindList:
 		store(r, c, splitList(value))

@@ -15,6 +15,10 @@ func (f *Queue[T]) Len() int { return len(f.q) - f.head }
 // until the next Push or Pop.
 func (f *Queue[T]) Peek() *T { return &f.q[f.head] }
 
+// At returns the entry that i others are ahead of, which stays; i must be
+// less than Len. It is valid until the next Push or Pop.
+func (f *Queue[T]) At(i int) *T { return &f.q[f.head+i] }
+
 // Push appends an entry.
 func (f *Queue[T]) Push(v T) {
 	if f.head > 0 && f.head == len(f.q) {

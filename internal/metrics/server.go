@@ -1,10 +1,10 @@
 package metrics
 
-// Server has a field for every metric that a standalone server measures. Whoever does the measured thing writes the
+// Server has a field for every metric that a server measures. Whoever does the measured thing writes the
 // field; nobody else does. Make one with NewServer.
 //
 // A metric of Java that has no field here is one that this server cannot count, because the thing does not exist in
-// it (a commit processor, a response cache, a learner): it is not printed at all rather than printed as 0. Before a
+// it (a commit processor, a response cache): it is not printed at all rather than printed as 0. Before a
 // field is added, its writer must exist.
 type Server struct {
 	Stats // what srvr and the gauges of mntr show
@@ -14,6 +14,7 @@ type Server struct {
 	Latencies
 	WriterTimes
 	StartupTimes
+	ElectionCounts
 	WatchCounts
 	Ops OpCounts
 
@@ -79,6 +80,14 @@ type StartupTimes struct {
 	FsyncTooLong Counter // fsyncs above fsync.warningthresholdms; not in mntr, as in Java. Written by the log writer
 }
 
+// ElectionCounts tell of the search for a leader and of learners. Written by the node.
+type ElectionCounts struct {
+	ElectionMS   Summary // from the begin of a search to its verdict
+	LookingCount Counter // searches
+	DiffCount    Counter // learners that were synchronised from the log
+	SnapCount    Counter // learners that were sent a snapshot
+}
+
 // WatchCounts are the watches that one event fired, observed for events that fired at least one (Java WatchManager).
 type WatchCounts struct {
 	Created  Summary
@@ -132,6 +141,9 @@ func (s *Server) counters() []named {
 		{"bytes_received_count", &s.BytesReceived},
 		{"unrecoverable_error_count", &s.UnrecoverableErrorCount},
 		{"prep_processor_request_queued", &s.PrepQueued},
+		{"looking_count", &s.LookingCount},
+		{"diff_count", &s.DiffCount},
+		{"snap_count", &s.SnapCount},
 		{"connection_drop_count", &s.ConnectionDrop},
 		{"connection_revalidate_count", &s.ConnectionRevalidate},
 		{"sessionless_connections_expired", &s.SessionlessExpired},
@@ -150,6 +162,7 @@ func (s *Server) summaries() []named {
 		{"fsynctime", &s.FsyncMS},
 		{"snapshottime", &s.SnapshotMS},
 		{"dbinittime", &s.DBInitMS},
+		{"election_time", &s.ElectionMS},
 		{"node_created_watch_count", &s.Created},
 		{"node_deleted_watch_count", &s.Deleted},
 		{"node_changed_watch_count", &s.Changed},

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"quokka/internal/core/member"
-	"quokka/internal/core/quorum"
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/tree"
+	"quokka/internal/core/zab"
 	"quokka/internal/disk/snap"
+	"quokka/internal/journal"
 	"quokka/internal/jute"
 	"quokka/internal/metrics"
 	"quokka/internal/proto"
@@ -41,17 +42,24 @@ type fakeLog struct {
 	err     error
 }
 
-func (l *fakeLog) Append([]byte) error {
+// Do is a disk on which everything of one call is one flush.
+func (l *fakeLog) Do(orders []zab.Disk, done func(journal.Completion)) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.appends++
-	return nil
-}
-
-func (l *fakeLog) Sync() error {
-	l.mu.Lock()
+	var last proto.Zxid
+	for _, o := range orders {
+		switch o.Kind {
+		case zab.DiskAppend:
+			l.appends++
+			last = o.Entry.Zxid()
+		case zab.DiskRoll:
+			l.rolls++
+		}
+	}
 	n := l.appends
 	l.mu.Unlock()
+	if last == 0 {
+		return nil
+	}
 	if l.gate != nil {
 		<-l.gate
 	}
@@ -62,12 +70,13 @@ func (l *fakeLog) Sync() error {
 	}
 	l.syncs++
 	l.synced = n
+	done(journal.Completion{Kind: zab.DiskAppend, Zxid: last, OK: true})
 	return nil
 }
 
-func (l *fakeLog) Roll() error           { l.mu.Lock(); defer l.mu.Unlock(); l.rolls++; return nil }
-func (l *fakeLog) Close() error          { l.mu.Lock(); defer l.mu.Unlock(); l.closed = true; return nil }
-func (l *fakeLog) BytesSinceRoll() int64 { return 0 }
+func (l *fakeLog) Hold(*tree.Tree, *session.Table, proto.Zxid) zab.SnapshotID { return 0 }
+func (l *fakeLog) Forget(zab.SnapshotID)                                      {}
+func (l *fakeLog) Close() error                                               { l.mu.Lock(); defer l.mu.Unlock(); l.closed = true; return nil }
 
 func (l *fakeLog) fail(err error) { l.mu.Lock(); defer l.mu.Unlock(); l.err = err }
 
@@ -130,13 +139,13 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 	}
 	w := &world{t: t, log: &fakeLog{}, snaps: &fakeSnaps{}, done: make(chan error, 1)}
 	opt := Options{
+		Meter: &DiskMeter{},
 		Member: member.Config{
-			Server: 1, SessionPrefix: 1, Voters: quorum.Standalone(1), TickMS: 1000,
+			Server: 1, SessionPrefix: 1, Standalone: true, TickMS: 1000,
 			MinTimeoutMS: 2000, MaxTimeoutMS: 20_000, SnapCount: 1 << 20, ContainerCheckMS: 60_000, ContainerPerMinute: 600,
-			Incarnation: 1,
 		},
-		State: state.New(o, tree.New(o.Tree), session.NewTable(), 0), Log: w.log, Snapshots: w.snaps,
-		TickInterval: 250 * time.Millisecond, MaxBatch: 1000, FsyncWarning: time.Minute,
+		State: state.New(o, tree.New(o.Tree), session.NewTable(), 0), Journal: w.log, Snapshots: w.snaps,
+		TickInterval: 250 * time.Millisecond, TouchInterval: 250 * time.Millisecond,
 		Metrics: metrics.NewServer(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if change != nil {

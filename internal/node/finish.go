@@ -61,6 +61,8 @@ func (n *Node) apply(d *member.Done, now time.Time) {
 	c, ok := n.conns[d.Origin.Conn]
 	switch {
 	case !ok:
+	case d.Dropped:
+		c.Drop()
 	case d.Origin.Op == proto.OpCreateSession:
 		c.Attach(d.Txn.Session, d.Txn.Body.(*proto.CreateSessionTxn).TimeoutMS, d.Password, d.Txn.Zxid)
 	default:
@@ -139,6 +141,9 @@ func (n *Node) mismatch(t *proto.Txn, digest uint64) {
 // Read executes a read under the shared lock, or exclusively if it changes
 // the watch table, and appends its reply to c.
 func (n *Node) Read(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
+	if !n.admitted() {
+		return
+	}
 	if state.NeedsExclusive(op) {
 		n.mu.Lock()
 		n.read(c, xid, op, body, c.Auth(), at)

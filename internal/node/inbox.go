@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"quokka/internal/core/state"
+	"quokka/internal/core/zab"
+	"quokka/internal/journal"
 	"quokka/internal/proto"
 )
 
@@ -15,9 +17,16 @@ const (
 	inputConnect inputKind = iota
 	inputRequest
 	inputGone
-	inputDurable
+	inputDisk
 	inputSnapshot // a snapshot is written, or was given up
+	inputView     // a picture of the state is not needed any more
 	inputInspect
+	inputVote
+	inputLearner // a learner's first packet
+	inputLinkUp
+	inputPacket
+	inputSnapReceived
+	inputLinkDown
 )
 
 // An input is one thing the loop is told.
@@ -27,10 +36,17 @@ type input struct {
 	at      time.Time // when a request was posted
 	connect proto.ConnectRequest
 	request state.Request
-	zxid    proto.Zxid // durable up to here
-	bytes   int64      // size of the log file
-	done    func()     // snapshot: gives its view back
+	disk    journal.Completion
+	done    func() // snapshot, view: gives the view back
 	inspect func()
+
+	server   proto.ServerID
+	vote     proto.Notification
+	link     zab.Link
+	packet   proto.QuorumPacket
+	zxid     proto.Zxid
+	snapshot zab.SnapshotID
+	why      string
 }
 
 // inbox is the loop's queue. Posting never blocks; what can pile up is

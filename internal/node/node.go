@@ -50,15 +50,6 @@ type Conn interface {
 	CheckUnsent()
 }
 
-// Log is the transaction log.
-type Log interface {
-	Append(payload []byte) error
-	Sync() error
-	Roll() error
-	Close() error
-	BytesSinceRoll() int64
-}
-
 // Snapshots writes snapshots.
 type Snapshots interface {
 	SaveSnapshot(p snap.Picture, progress func(bytes int64)) (snap.Info, error)
@@ -68,14 +59,16 @@ type Snapshots interface {
 type Options struct {
 	Member        member.Config
 	State         *state.State
-	Log           Log
+	Journal       Journal
+	Meter         *DiskMeter // what Journal tells of its work
+	History       History    // of a member of an ensemble, as Peers
+	Peers         Peers
+	SnapOptions   snap.Options // for snapshots of a leader
 	Snapshots     Snapshots
 	Digest        bool          // snapshots carry the tree's digest
 	LastProcessed bool          // and their last zxid (since 3.9)
 	TickInterval  time.Duration // how often the member gets a Tick
-	MaxBatch      int           // transactions in one fsync at most; 0 is no limit
-	MaxLogFile    int64         // bytes after which the log begins a new file (txnLogSizeLimitInKb); 0 is never
-	FsyncWarning  time.Duration // fsync.warningthresholdms
+	TouchInterval time.Duration // how often it is told which clients were heard
 	ClockObserver func(runningMS int64)
 	Metrics       *metrics.Server
 	Logger        *slog.Logger
@@ -97,7 +90,11 @@ type Node struct {
 
 	watchMu sync.Mutex // guards Arm among those who hold mu shared
 
-	writer   logWriter
+	gate      *gate
+	role      atomic.Int32 // proto.PeerState
+	listening bool         // the loop's: learners are let in
+
+	writer   diskWriter
 	snapping atomic.Bool
 	stopping chan struct{} // closed when the loop has ended
 	touched  []Conn        // the loop's: connections that got something to send
@@ -113,11 +110,11 @@ func New(opt Options) *Node {
 	n := &Node{
 		opt: opt, log: opt.Logger, state: opt.State,
 		conns: make(map[watch.ConnID]Conn), dirty: make(map[watch.ConnID]struct{}),
-		inbox: newInbox(), stopping: make(chan struct{}),
+		inbox: newInbox(), stopping: make(chan struct{}), gate: newGate(),
 	}
 	n.reads.New = func() any { return new(state.ReadRequest) }
-	n.clock.start(time.Now(), opt.TickInterval)
-	n.writer = logWriter{node: n, wake: make(chan struct{}, 1)}
+	n.clock.start(time.Now(), opt.TouchInterval)
+	n.writer = diskWriter{node: n, wake: make(chan struct{}, 1)}
 	return n
 }
 

@@ -36,7 +36,7 @@ func (w *world) expect(c *fakeConn, want ...string) {
 
 func TestManyAppendsOneSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.MaxBatch = 0 }).run() // 0 is no limit
+		w := newWorld(t, nil).run()
 		c := w.attached(10_000)
 		w.log.gate = make(chan struct{})
 		_, _, before := w.log.counts()
@@ -59,30 +59,6 @@ func TestManyAppendsOneSync(t *testing.T) {
 		}
 		if err := w.end(); err != nil || !w.log.closed {
 			t.Errorf("Run: %v, log closed: %v", err, w.log.closed)
-		}
-	})
-}
-
-func TestBatchesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.MaxBatch = 10 }).run()
-		c := w.attached(10_000)
-		w.log.gate = make(chan struct{})
-		c.write(0, proto.OpCreate, create("/0", ""))
-		synctest.Wait()
-		for i := range int32(25) {
-			c.write(i+1, proto.OpCreate, create(fmt.Sprintf("/%d", i+1), ""))
-		}
-		synctest.Wait() // all of them are the writer's
-		for _, want := range []int{1, 10, 10, 5} {
-			w.log.gate <- struct{}{}
-			synctest.Wait()
-			if got := c.take(); len(got) != want {
-				t.Errorf("one sync let %d answers go, want %d", len(got), want)
-			}
-		}
-		if err := w.end(); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -376,5 +352,5 @@ func passwordOf(id proto.SessionID) []byte {
 	return p[:]
 }
 
-var _ Log = (*fakeLog)(nil)
+var _ Journal = (*fakeLog)(nil)
 var _ Snapshots = (*fakeSnaps)(nil)

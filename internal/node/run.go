@@ -7,6 +7,7 @@ import (
 
 	"quokka/internal/core/member"
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/proto"
 )
 
@@ -14,6 +15,7 @@ import (
 // everything ordered before is durable and every goroutine has ended.
 func (n *Node) Run(ctx context.Context) error {
 	n.member = member.New(n.opt.Member, n.state, n.time(time.Now()))
+	n.member.Start()
 	failed := make(chan error, 1)
 	stopped := make(chan struct{})
 	n.wg.Go(func() {
@@ -34,7 +36,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.abandon()
 	n.wg.Wait()
-	if cerr := n.opt.Log.Close(); err == nil && cerr != nil {
+	if cerr := n.opt.Journal.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("close the transaction log: %w", cerr)
 	}
 	return err
@@ -43,9 +45,12 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) loop(ctx context.Context, failed <-chan error) error {
 	ticker := time.NewTicker(n.opt.TickInterval)
 	defer ticker.Stop()
-	n.do(n.member.Take()) // what the start itself orders
 	var batch []input
+	touched := time.Now()
 	for {
+		if err := n.effects(); err != nil { // those of the start itself first
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -58,13 +63,46 @@ func (n *Node) loop(ctx context.Context, failed <-chan error) error {
 			n.member.At(n.time(time.Now()))
 			n.handle(batch)
 		case <-ticker.C:
-			n.member.At(n.time(time.Now())) // the ticker's own time may be before that of the last batch
-			n.touch()
+			now := time.Now() // the ticker's own time may be before that of the last batch
+			n.member.At(n.time(now))
 			n.member.Tick()
+			if now.Sub(touched) >= n.opt.TouchInterval {
+				touched = now
+				n.touch()
+				n.member.Upkeep()
+			}
 		}
-		n.do(n.member.Take())
 	}
 }
+
+// effects does what the member wants done, until it wants nothing more.
+func (n *Node) effects() error {
+	for {
+		e := n.member.Take()
+		n.do(&e)
+		state, _ := n.member.Phase()
+		n.role.Store(int32(state))
+		if e.Stop.Kind == zab.FailStop {
+			n.opt.Metrics.UnrecoverableErrorCount.Inc()
+			return &StopError{Reason: e.Stop.Why, Exit: e.Stop.Exit}
+		}
+		if !e.Again {
+			return nil
+		}
+		n.member.Continue()
+	}
+}
+
+// StopError says that an invariant is broken: going on could lose data.
+type StopError struct {
+	Reason string
+	Exit   int // of the process; org.apache.zookeeper.server.ExitCode
+}
+
+func (e *StopError) Error() string { return "this server stops: " + e.Reason }
+
+// ExitCode returns the code the process should end with.
+func (e *StopError) ExitCode() int { return e.Exit }
 
 func (n *Node) time(now time.Time) member.Time {
 	ms, lost := n.clock.advance(now)
@@ -87,8 +125,8 @@ func (n *Node) handle(batch []input) {
 		case inputRequest:
 			m.PrepQueueTimeMS.Observe(begin.Sub(in.at).Milliseconds())
 			n.member.Request(&in.request)
-		case inputDurable:
-			n.member.Durable(n.opt.Member.Incarnation, in.zxid, in.bytes)
+		case inputDisk:
+			n.completed(&in.disk)
 		case inputConnect:
 			n.admit(in)
 		case inputGone:
@@ -100,12 +138,38 @@ func (n *Node) handle(batch []input) {
 			in.done()
 			n.mu.Unlock()
 			n.snapping.Store(false)
+		case inputView:
+			n.mu.Lock()
+			in.done()
+			n.mu.Unlock()
 		case inputInspect:
 			in.inspect()
+		default:
+			n.fromPeers(in)
 		}
 	}
 	m.PrepQueueSize.Observe(int64(len(batch)))
 	m.PrepProcessMS.Observe(time.Since(begin).Milliseconds())
+}
+
+// fromPeers feeds what other servers sent to the member.
+func (n *Node) fromPeers(in *input) {
+	switch in.kind {
+	case inputVote:
+		n.member.Vote(in.server, in.vote)
+	case inputLearner:
+		n.member.LearnerUp(in.link, in.packet)
+	case inputLinkUp:
+		n.member.LinkUp(in.link)
+	case inputPacket:
+		n.member.Packet(in.link, in.packet)
+	case inputSnapReceived:
+		if !n.member.SnapReceived(in.link, in.zxid, in.snapshot) {
+			n.opt.Journal.Forget(in.snapshot)
+		}
+	case inputLinkDown:
+		n.member.LinkDown(in.link, in.why)
+	}
 }
 
 func (n *Node) admit(in *input) {
@@ -147,7 +211,7 @@ func (n *Node) touch() {
 // returns that. Connections read a clock that goes forward with the loop, once
 // an interval at least: they may have been heard that much later.
 func (n *Node) heard(c Conn) int64 {
-	at := min(c.Heard()+n.opt.TickInterval.Milliseconds(), n.clock.last.Load())
+	at := min(c.Heard()+n.opt.TouchInterval.Milliseconds(), n.clock.last.Load())
 	if id := c.Session(); id != 0 {
 		n.member.Touch(watch.ConnID(c.ID()), id, c.TimeoutMS(), at)
 	}
@@ -155,18 +219,30 @@ func (n *Node) heard(c Conn) int64 {
 }
 
 // do carries out effects, each device's in order.
-func (n *Node) do(e member.Effects) {
-	if len(e.Log) > 0 {
-		n.writer.order(e.Log)
+func (n *Node) do(e *member.Effects) {
+	if len(e.Disk) > 0 {
+		n.writer.order(e.Disk)
 	}
 	if len(e.Done) > 0 {
 		n.finish(e.Done)
 	}
+	if n.opt.Peers != nil {
+		n.network(e)
+	}
+	if e.Mode == member.ModeServe || e.Mode == member.ModePark {
+		n.gate.set(e.Mode)
+	}
 	for i := range e.Conns {
 		n.tell(&e.Conns[i])
 	}
+	if e.Mode == member.ModeClosed {
+		n.gate.set(e.Mode) // what waited there finds its connection closed
+	}
 	for i := range e.Notes {
 		n.note(&e.Notes[i])
+	}
+	for i := range e.Zab {
+		n.noteZab(&e.Zab[i])
 	}
 }
 
@@ -185,44 +261,22 @@ func (n *Node) tell(o *member.Conn) {
 	}
 }
 
-// note says in Java's words what the member tells of.
-func (n *Node) note(o *member.Note) {
-	var client string
-	if c, ok := n.conns[o.Conn]; ok {
-		client = c.RemoteString()
-	}
-	id := o.Session.String()
-	switch o.Kind {
-	case member.NoteExpired:
-		n.opt.Metrics.StaleSessionsExpired.Inc()
-		n.log.Info(fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", id, o.N))
-	case member.NoteInvalid:
-		n.log.Info(fmt.Sprintf("Invalid session %s for client /%s, probably expired", id, client))
-	case member.NoteWrongPassword:
-		n.log.Warn(fmt.Sprintf("Incorrect password from /%s for session %s", client, id))
-	case member.NoteFuture:
-		n.log.Info(fmt.Sprintf("Refusing session(%s) request for client /%s as it has seen zxid %v our last zxid is %v client must try another server",
-			id, client, proto.Zxid(o.N), n.state.LastZxid()))
-	case member.NoteOrphans:
-		n.log.Warn("deleting ephemeral nodes whose session is unknown", "session", id)
-	case member.NoteReaped:
-		n.log.Info("deleting containers without children and TTL nodes past their time", "candidates", o.N)
-	}
-}
-
 // abandon ends what nobody will answer any more.
 func (n *Node) abandon() {
 	for _, in := range n.inbox.close() {
 		switch in.kind {
 		case inputInspect:
 			in.inspect()
-		case inputSnapshot:
+		case inputSnapshot, inputView:
 			n.mu.Lock()
 			in.done()
 			n.mu.Unlock()
+		case inputSnapReceived:
+			n.opt.Journal.Forget(in.snapshot)
 		}
 	}
 	for _, c := range n.conns {
 		c.Shut("server is stopping")
 	}
+	n.gate.set(member.ModeClosed)
 }

@@ -18,15 +18,16 @@ import (
 	"quokka/internal/auth"
 	"quokka/internal/config"
 	"quokka/internal/core/member"
-	"quokka/internal/core/quorum"
 	"quokka/internal/core/state"
 	"quokka/internal/core/tree"
 	"quokka/internal/disk/snap"
 	"quokka/internal/disk/store"
 	"quokka/internal/disk/txnlog"
 	"quokka/internal/disk/vfs"
+	"quokka/internal/journal"
 	"quokka/internal/metrics"
 	"quokka/internal/net/clients"
+	"quokka/internal/net/peers"
 	"quokka/internal/node"
 )
 
@@ -43,6 +44,7 @@ type Server struct {
 	store    *store.Store
 	listener net.Listener
 	node     *node.Node
+	peers    *peers.Peers // of a member of an ensemble
 	clients  *clients.Server
 	source   *source
 }
@@ -54,10 +56,12 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	if cfg.ClientListen() == "" {
 		return nil, errors.New("no clientPort is configured, and TLS (secureClientPort) is not supported yet: configure a clientPort")
 	}
-	if cfg.Distributed() {
-		return nil, errors.New("this configuration has several server.N lines: ensembles are not supported yet; leave one or none to run a standalone server")
-	}
 	s := &Server{cfg: cfg, log: log, metrics: metrics.NewServer()}
+	if cfg.Distributed() {
+		if err := s.checkMember(); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
@@ -81,19 +85,56 @@ func (s *Server) open() (err error) {
 	if s.store, err = store.Open(vfs.OS{}, s.storeOptions()); err != nil {
 		return err
 	}
-	st, report, err := s.recover()
-	if err != nil {
+	if err := s.openNode(); err != nil {
 		return err
 	}
-	s.node = node.New(s.nodeOptions(st, report))
 	s.source = newSource(s)
 	backend := &backend{node: s.node, schemes: s.schemes}
 	s.clients = clients.New(s.clientOptions(), backend, s.words())
 	return nil
 }
 
+// openNode recovers the state and makes the node over it, and in an ensemble
+// the sockets to the other servers.
+func (s *Server) openNode() error {
+	st, r, err := s.recover()
+	if err != nil {
+		return err
+	}
+	files, err := s.configFiles()
+	if err != nil {
+		return err
+	}
+	o := s.nodeOptions(st, r)
+	o.Meter = &node.DiskMeter{Metrics: s.metrics, Log: s.log, Warning: time.Duration(s.cfg.FsyncWarningThresholdMS) * time.Millisecond}
+	o.Journal = journal.New(s.store, journal.Options{
+		State: s.stateOptions(), MaxBatch: s.cfg.MaxBatchSize, MaxLogFile: max(s.cfg.TxnLogSizeLimitKB, 0) << 10,
+		Configs: files, Observer: o.Meter,
+	})
+	if s.cfg.Distributed() {
+		if s.peers, err = s.newPeers(sink{&s.node}); err != nil {
+			return err
+		}
+		tick := time.Duration(s.cfg.TickTimeMS) * time.Millisecond
+		o.Peers, o.History = ensemble{s.peers, tick * time.Duration(s.cfg.InitLimit)}, s.store
+		o.TickInterval = min(o.TickInterval, ensembleTick)
+		if err := s.joinEnsemble(&o.Member, r); err != nil {
+			return err
+		}
+	}
+	s.node = node.New(o)
+	if s.peers != nil {
+		return s.peers.Bind(context.Background())
+	}
+	return nil
+}
+
+// ensembleTick is how often a member of an ensemble looks at its clocks: the
+// election waits 200 ms for late votes.
+const ensembleTick = 25 * time.Millisecond
+
 // recover loads the state, and logs what that found in Java's words.
-func (s *Server) recover() (*state.State, *store.Report, error) {
+func (s *Server) recover() (*state.State, *store.Recovered, error) {
 	var st *state.State
 	r, err := s.store.Recover(store.OnState(s.stateOptions(), &st))
 	if err != nil {
@@ -106,21 +147,21 @@ func (s *Server) recover() (*state.State, *store.Report, error) {
 		}
 		s.log.Log(context.Background(), level, m.Text)
 	}
-	if r.Report.NoData {
+	if r.Report.NoData && !s.cfg.Distributed() {
 		return nil, nil, errors.New("the data directory is empty, and db.autocreate=false forbids to begin an empty database: put a backup there, or create the file initialize in dataDir")
 	}
 	s.metrics.DBInitMS.Observe(r.Report.Total.Milliseconds())
 	s.metrics.SnapLoadMS.Observe(r.Report.LoadTime.Milliseconds())
 	s.metrics.TxnsLoaded.Observe(int64(r.Report.Txns))
 	s.metrics.TxnsLoadMS.Observe(r.Report.ReplayTime.Milliseconds())
-	return st, &r.Report, nil
+	return st, r, nil
 }
 
 func (s *Server) stateOptions() state.Options {
 	return state.Options{
 		Tree: s.treeOptions(), Schemes: s.schemes, SkipACL: s.cfg.SkipACL, EnforceQuota: s.cfg.EnforceQuota,
 		Digest: s.cfg.DigestEnabled, CloseSessionTxn: s.cfg.CloseSessionTxnEnabled,
-		ReconfigEnabled: s.cfg.ReconfigEnabled, Standalone: true, MaxNeverUsedMS: s.cfg.Containers.MaxNeverUsedMS,
+		ReconfigEnabled: s.cfg.ReconfigEnabled, Standalone: !s.cfg.Distributed(), MaxNeverUsedMS: s.cfg.Containers.MaxNeverUsedMS,
 	}
 }
 
@@ -136,26 +177,33 @@ func (s *Server) storeOptions() store.Options {
 		NoAutoCreateDir: !c.DataDirAutocreate, NoAutoCreateDB: !c.DBAutocreate, TrustEmpty: c.SnapshotTrustEmpty,
 		Method: method, Digest: c.DigestEnabled, LastProcessed: c.SerializeLastProcessedZxid,
 		Log:  txnlog.Options{PreallocSize: c.PreAllocSizeKB << 10, NoSync: !c.ForceSync},
-		Tree: s.treeOptions(),
+		Tree: s.treeOptions(), KeepEntries: s.keepEntries(),
 	}
 }
 
-func (s *Server) nodeOptions(st *state.State, report *store.Report) node.Options {
+// keepEntries is how many transactions stay in memory for learners.
+func (s *Server) keepEntries() int {
+	if !s.cfg.Distributed() {
+		return 0
+	}
+	return s.cfg.CommitLogCount
+}
+
+func (s *Server) nodeOptions(st *state.State, r *store.Recovered) node.Options {
 	c := &s.cfg
-	tick := time.Duration(c.TickTimeMS) * time.Millisecond
+	interval := min(max(time.Duration(c.TickTimeMS)*time.Millisecond/4, 5*time.Millisecond), 500*time.Millisecond)
 	return node.Options{
 		Member: member.Config{
-			Server: standaloneSessions, SessionPrefix: standaloneSessions, Voters: quorum.Standalone(standaloneSessions),
+			Server: standaloneSessions, SessionPrefix: standaloneSessions, Standalone: true,
+			Restart: restartOf(r), History: s.keepEntries(),
 			TickMS: int64(c.TickTimeMS), MinTimeoutMS: int32(c.MinSessionTimeoutMS), MaxTimeoutMS: int32(c.MaxSessionTimeoutMS),
-			SnapCount: c.SnapCount, SnapBytes: max(c.SnapSizeLimitKB, 0) << 10, Replayed: report.Txns,
+			SnapCount: c.SnapCount, SnapBytes: max(c.SnapSizeLimitKB, 0) << 10, Replayed: r.Report.Txns,
 			ContainerCheckMS: int64(c.Containers.CheckIntervalMS), ContainerPerMinute: int64(c.Containers.MaxPerMinute),
-			MaxNeverUsedMS: c.Containers.MaxNeverUsedMS, Seed: uint64(time.Now().UnixNano()), Incarnation: 1,
+			MaxNeverUsedMS: c.Containers.MaxNeverUsedMS, Seed: uint64(time.Now().UnixNano()),
 		},
-		State: st, Log: s.store.TxnLog(), Snapshots: s.store,
+		State: st, Snapshots: s.store, SnapOptions: snap.Options{Tree: s.treeOptions()},
 		Digest: c.DigestEnabled, LastProcessed: c.SerializeLastProcessedZxid,
-		TickInterval: min(max(tick/4, 5*time.Millisecond), 500*time.Millisecond),
-		MaxLogFile:   max(c.TxnLogSizeLimitKB, 0) << 10,
-		MaxBatch:     c.MaxBatchSize, FsyncWarning: time.Duration(c.FsyncWarningThresholdMS) * time.Millisecond,
+		TickInterval: interval, TouchInterval: interval,
 		ClockObserver: func(ms int64) { s.clients.SetClock(ms) },
 		Metrics:       s.metrics, Logger: s.log,
 	}
@@ -169,7 +217,7 @@ func (s *Server) clientOptions() clients.Options {
 	c := &s.cfg
 	o := clients.Options{
 		MaxFrame: c.JuteMaxBuffer, MaxPerIP: c.MaxClientCnxns, MaxTotal: c.MaxCnxns,
-		MaxOutstanding: int64(c.GlobalOutstandingLimit), MaxUnsent: max(maxUnsent, 4*c.JuteMaxBuffer),
+		MaxOutstanding: outstandingLimit(c.GlobalOutstandingLimit, c.Membership), MaxUnsent: max(maxUnsent, 4*c.JuteMaxBuffer),
 		HandshakeTimeout: time.Duration(c.SessionlessTimeoutMS) * time.Millisecond,
 		KeepAlive:        c.TCPKeepAlive, Metrics: s.metrics, Log: s.log,
 	}
@@ -239,11 +287,22 @@ func (s *Server) Run(ctx context.Context) error {
 		defer purging.Wait() // before the data directory is given back
 		defer stopClients()
 	}
-	s.source.serving.Store(true)
+	peersDone := make(chan error, 1)
+	peersCtx, stopPeers := context.WithCancel(context.Background())
+	defer stopPeers()
+	go func() {
+		if s.peers == nil {
+			peersDone <- nil
+			return
+		}
+		peersDone <- s.peers.Run(peersCtx)
+		stopClients()
+	}()
 	err := s.clients.Run(clientsCtx, s.listener)
-	s.source.serving.Store(false)
 	stopNode()
-	return errors.Join(err, <-nodeDone)
+	nodeErr := <-nodeDone
+	stopPeers()
+	return errors.Join(err, nodeErr, <-peersDone)
 }
 
 func (s *Server) announce() {

@@ -4,13 +4,17 @@ import (
 	"iter"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"quokka/internal/admin"
 	"quokka/internal/core/member"
+	"quokka/internal/core/quorum"
+	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/metrics"
 	"quokka/internal/net/clients"
 	"quokka/internal/proto"
@@ -20,7 +24,6 @@ import (
 type source struct {
 	s       *Server
 	started time.Time
-	serving atomic.Bool
 	mask    atomic.Int64
 }
 
@@ -30,7 +33,7 @@ func newSource(s *Server) *source {
 	return src
 }
 
-func (a *source) Serving() bool            { return a.serving.Load() }
+func (a *source) Serving() bool            { return a.s.Serving() }
 func (a *source) ReadOnly() bool           { return false }
 func (a *source) Metrics() *metrics.Server { return a.s.metrics }
 func (a *source) TraceMask() int64         { return a.mask.Load() }
@@ -40,6 +43,9 @@ func (a *source) Status() admin.Status {
 	st := admin.Status{
 		Mode: "standalone", Connections: a.s.clients.Len(), Outstanding: int(a.s.clients.Outstanding()),
 		Uptime: time.Since(a.started),
+	}
+	if a.s.cfg.Distributed() {
+		a.role(&st)
 	}
 	a.s.node.View(func(s *state.State) {
 		t := s.Tree()
@@ -51,15 +57,102 @@ func (a *source) Status() admin.Status {
 	return st
 }
 
+// role says what a member of an ensemble is doing: all of it at one moment.
+func (a *source) role(st *admin.Status) {
+	st.Mode = ""
+	a.s.node.Inspect(func(m *member.Member) {
+		state, leader := m.Phase()
+		if !m.Serving() || state == proto.Looking {
+			return
+		}
+		e := &admin.EnsembleStatus{
+			PeerState:  strings.ToLower(state.String()) + " - broadcast", // who is served is beyond synchronisation
+			QuorumSize: len(a.membership(m).Participants()),
+		}
+		switch state {
+		case proto.Leading:
+			st.Mode, e.Leading = "leader", leadingOf(m.Leader())
+			e.Leading.Uptime = st.Uptime
+		case proto.Following:
+			st.Mode = "follower"
+		case proto.Observing:
+			st.Mode, e.ObserverMaster = "observer", leader
+		}
+		st.Ensemble = e
+	})
+}
+
+// leadingOf counts the learners of a leader.
+func leadingOf(l *zab.Leader) *admin.Leading {
+	v := &admin.Leading{Proposals: admin.ProposalSizes{Last: -1, Min: -1, Max: -1}}
+	active, _ := l.Members()
+	for _, learner := range l.Learners() {
+		v.Learners++
+		switch {
+		case !learner.Synced:
+		case learner.Observer:
+			v.SyncedObservers++
+		default:
+			v.SyncedFollowers++
+			if s, ok := active.Server(learner.Server); !ok || s.Role != quorum.Participant {
+				v.SyncedNonVotingFollowers++
+			}
+		}
+	}
+	return v
+}
+
+// membership returns the active configuration.
+func (a *source) membership(m *member.Member) quorum.Membership {
+	if l := m.Leader(); l != nil {
+		active, _ := l.Members()
+		return active
+	}
+	return a.s.cfg.Membership
+}
+
 func (a *source) Conf() admin.Conf {
 	c := &a.s.cfg
-	return admin.Conf{
+	v := admin.Conf{
 		ClientPort: c.ClientPort, SecureClientPort: c.SecureClientPort,
 		DataDir: absolute(a.s.store.SnapDir()), DataLogDir: absolute(a.s.store.LogDir()),
 		TickTimeMS: c.TickTimeMS, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeoutMS: c.MinSessionTimeoutMS, MaxSessionTimeoutMS: c.MaxSessionTimeoutMS,
-		ClientPortListenBacklog: c.ClientPortListenBacklog, ServerID: 0,
+		ClientPortListenBacklog: c.ClientPortListenBacklog,
 	}
+	if c.Distributed() {
+		v.ServerID = int64(c.ServerID)
+		v.Ensemble = a.ensembleConf()
+	}
+	return v
+}
+
+// ensembleConf shows the active configuration. A server that is not in it
+// any more shows the ports it was started with.
+func (a *source) ensembleConf() *admin.EnsembleConf {
+	c := &a.s.cfg
+	now := c.Membership
+	a.s.node.Inspect(func(m *member.Member) { now = a.membership(m) })
+	me, ok := now.Server(c.ServerID)
+	if !ok {
+		me, _ = c.Membership.Server(c.ServerID)
+	}
+	v := &admin.EnsembleConf{
+		InitLimit: c.InitLimit, SyncLimit: c.SyncLimit, ElectionAlg: c.ElectionAlg,
+		Observer: me.Role == quorum.Observer, Membership: now.Text(),
+	}
+	for _, addr := range me.Addrs {
+		v.ElectionPorts = appendNew(v.ElectionPorts, addr.ElectionPort)
+		v.QuorumPorts = appendNew(v.QuorumPorts, addr.QuorumPort)
+	}
+	return v
+}
+
+func appendNew(ports []int, port int) []int {
+	if slices.Contains(ports, port) {
+		return ports
+	}
+	return append(ports, port)
 }
 
 func absolute(dir string) string {
@@ -126,17 +219,32 @@ func (a *source) ConnectionExpiries() admin.Expiries[admin.ConnInfo] {
 }
 
 // SessionExpiries groups the sessions by when they expire if they stay
-// silent.
-func (a *source) SessionExpiries() admin.Expiries[proto.SessionID] {
+// silent. A learner's leader knows that, it does not.
+func (a *source) SessionExpiries() (admin.Expiries[proto.SessionID], bool) {
 	buckets := make(map[int64][]proto.SessionID)
-	n := 0
+	n, ok := 0, false
 	a.s.node.Inspect(func(m *member.Member) {
+		if ok = m.Leader() != nil; !ok {
+			return
+		}
 		for at, ids := range m.Clock().Buckets() {
 			buckets[at] = slices.Clone(ids)
 			n += len(ids)
 		}
 	})
-	return expiries(a.s.node.RunningMS(), buckets, n)
+	return expiries(a.s.node.RunningMS(), buckets, n), ok
+}
+
+func (a *source) SessionTimeouts() (sessions int, each iter.Seq2[proto.SessionID, int32]) {
+	var all []session.Entry
+	a.s.node.View(func(s *state.State) { all = s.Sessions().Snapshot() })
+	return len(all), func(yield func(proto.SessionID, int32) bool) {
+		for _, e := range all {
+			if !yield(e.ID, e.TimeoutMS) {
+				return
+			}
+		}
+	}
 }
 
 // expiries turns buckets by running time into buckets by wall clock.

@@ -1,27 +1,59 @@
 package member
 
 import (
+	"quokka/internal/core/elect"
+	"quokka/internal/core/quorum"
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/proto"
 )
 
 // Effects are what the driver must do, device by device. Effects of one
-// device are done in their order; devices do not wait for one another.
+// device are done in their order. The driver gives Disk away first, then does
+// the rest in the order of the fields: what is sent to a learner may be the
+// state as Done leaves it.
 type Effects struct {
-	Log   []Log  // the log writer; answered by Durable
-	Done  []Done // the state: apply and answer
+	Disk  []zab.Disk // the disk; it reports what is done
+	Done  []Done     // the state: apply and answer
+	Votes []elect.Send
+	Dials []Dial
+	Sends []zab.Send
+	Mode  Mode   // what clients get from now on, after Done
 	Conns []Conn // connections, after Done
 	Notes []Note // for the log and the metrics
+	Zab   []zab.Note
+
+	// Members is set when the configuration of the ensemble has changed.
+	Members *Members
+	// Again asks the driver to call Continue when all of this is done.
+	Again bool
+	// Stop, when it is a zab.FailStop, says that the process must end.
+	Stop zab.End
 }
 
-// A Log is one order to the log writer.
-type Log struct {
-	Txn  *proto.Txn // append it
-	Roll bool       // begin a new file with the next one
+// Members are the servers of the ensemble: in the active configuration, and
+// in the one that was seen last and may be proposed only.
+type Members struct{ Active, Next quorum.Membership }
+
+// Mode says what clients get.
+type Mode uint8
+
+// The modes of a member. The zero Mode is no change.
+const (
+	ModeSame   Mode = iota
+	ModeServe       // requests are executed
+	ModePark        // there is no leader: connections stay open, but nothing is read from them or answered
+	ModeClosed      // no client is served: connections are closed, new ones too
+)
+
+// A Dial orders a connection to the quorum port of a server.
+type Dial struct {
+	Link zab.Link
+	To   proto.ServerID
 }
 
 // An Origin is the connection a request came on. Conn is 0 for requests of
-// the server itself.
+// the server itself and of other servers.
 type Origin struct {
 	Conn watch.ConnID
 	Op   proto.Op
@@ -64,12 +96,18 @@ type NoteKind uint8
 
 // What the core tells of.
 const (
-	NoteExpired       NoteKind = iota // a session expired; N is its timeout in ms
-	NoteInvalid                       // a client came with a session that is unknown or expired
-	NoteWrongPassword                 // a client came with another password than the session's
-	NoteFuture                        // a client has seen a zxid (N) that is not applied here
-	NoteOrphans                       // ephemerals of an unknown session are being deleted
-	NoteReaped                        // N containers and TTL nodes are to be deleted
+	NoteExpired         NoteKind = iota // a session expired; N is its timeout in ms
+	NoteInvalid                         // a client came with a session that is unknown or expired
+	NoteWrongPassword                   // a client came with another password than the session's
+	NoteFuture                          // a client has seen a zxid (N) that is not applied here
+	NoteOrphans                         // ephemerals of an unknown session are being deleted
+	NoteReaped                          // N containers and TTL nodes are to be deleted
+	NoteLooking                         // an election begins; Text says why the last role ended, if there was one
+	NoteLeading                         // the election was won; N is how many ms it took
+	NoteFollowing                       // the election found a leader, Server; N as above
+	NoteObserving                       // the same for an observer
+	NoteReconfigRefused                 // Text says why a reconfiguration is not possible
+	NoteMoved                           // a session was claimed by another server; its connection here is closed
 )
 
 // A Note is something an operator may want to know.
@@ -77,5 +115,7 @@ type Note struct {
 	Kind    NoteKind
 	Session proto.SessionID
 	Conn    watch.ConnID
+	Server  proto.ServerID
 	N       int64
+	Text    string
 }

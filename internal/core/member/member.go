@@ -1,21 +1,21 @@
 // Package member is one server of an ensemble as one pure machine: it takes
-// inputs (a request, a tick, the word that the log is durable) and gives out
-// effects (append this, apply that, close a connection).
+// inputs (a request, a packet, a tick, the word that the log is durable) and
+// gives out effects (append this, send that, apply, close a connection).
 //
-// It owns the order of requests, the clock of sessions, and which connection
-// a session belongs to. It has no goroutine, lock, clock or I/O; a driver
-// calls it from one goroutine, does the effects of each device in order, and
-// reports what is durable. A standalone server is a member whose quorum is
-// itself.
+// It composes the election, the roles of Zab and the state machine, and owns
+// what lies between them: the order of requests of each connection, the clock
+// of sessions, and which connection a session belongs to. It has no
+// goroutine, lock, clock or I/O; a driver calls it from one goroutine, does
+// the effects of each device in order, and reports what is done. A standalone
+// server is a member whose quorum is itself.
 package member
 
 import (
-	"quokka/internal/core/quorum"
+	"quokka/internal/core/elect"
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
 	"quokka/internal/core/zab"
-	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -23,7 +23,28 @@ import (
 type Config struct {
 	Server        proto.ServerID
 	SessionPrefix uint8 // high byte of session ids made here
-	Voters        quorum.Config
+	Standalone    bool  // no ensemble: zxids have epoch 0, and nobody is elected
+
+	Members           Members     // of the ensemble
+	Accepted, Current proto.Epoch // from the epoch files
+	NoData            bool        // the database may have been lost: this server must not vote
+	Restart           Restart     // what recovery found
+	InitLimit         int         // ticks a learner may take to connect and synchronise
+	SyncLimit         int         // ticks a learner may be silent
+	Election          elect.Config
+	History           int   // committed transactions kept in memory for learners (commitLogCount)
+	ParkMS            int64 // how long clients are kept waiting for a leader
+	ReconfigEnabled   bool
+	MultiAddress      bool
+	StandaloneEnabled bool // one participant alone would be a standalone server
+	LeaderServes      bool // a leader serves clients, too
+
+	// MaxSnapSyncs, MaxDiffSyncs, MaxEpochWaitMS, DiskDiff and DiskHas are
+	// those of zab.LeaderConfig.
+	MaxSnapSyncs, MaxDiffSyncs int
+	MaxEpochWaitMS             int64
+	DiskDiff                   func(from proto.Zxid) bool
+	DiskHas                    func(z proto.Zxid) bool
 
 	TickMS                     int64
 	MinTimeoutMS, MaxTimeoutMS int32 // bounds of session timeouts
@@ -35,9 +56,18 @@ type Config struct {
 	ContainerPerMinute int64 // how many of them are deleted in a minute at most
 	MaxNeverUsedMS     int64 // znode.container.maxNeverUsedIntervalMs; 0 is never
 
-	Seed        uint64 // of the spread of snapshots
-	Incarnation uint64 // of the log: completions of another one are dropped
-	Replayed    int    // transactions that recovery took from the log
+	Seed     uint64 // of the spread of snapshots
+	Replayed int    // transactions that recovery took from the log
+}
+
+// A Restart says what disk and state hold: after recovery, and whenever the
+// driver has read them anew. Entries are the newest records of the log, the
+// first one the successor of Base; all records after Floor are on disk.
+type Restart struct {
+	Base    proto.Zxid
+	Entries []zab.Entry
+	Applied proto.Zxid
+	Floor   proto.Zxid
 }
 
 // A Time is the moment an input happens.
@@ -46,45 +76,96 @@ type Time struct {
 	Wall    proto.Millis // the wall clock
 }
 
+// phase is what the member is at.
+type phase uint8
+
+const (
+	atRest   phase = iota // before Start
+	draining              // a role has ended: what it gave to the disk is being finished
+	electing
+	leading
+	learning // as a follower or an observer
+	stopped  // an invariant is broken
+)
+
 // A Member is one server. All methods belong to one goroutine.
 type Member struct {
-	cfg    Config
-	state  *state.State
-	leader *zab.Leader
-	clock  *session.Clock
-	ids    session.IDs
-	now    Time
+	cfg     Config
+	state   *state.State
+	now     Time
+	members Members
 
-	owner   map[proto.SessionID]watch.ConnID // which connection a session belongs to
-	pending fifo.Queue[Done]                 // requests in the order of their answers
-	reaper  reaper
-	snaps   snapshots
-	out     Effects
+	phase        phase
+	election     *elect.Election
+	leader       *zab.Leader  // while leading
+	learner      *zab.Learner // while learning
+	observer     bool         // the learner is one
+	link         zab.Link     // of the learner
+	lastDialled  zab.Link
+	history      *zab.History
+	accepted     proto.Epoch
+	current      proto.Epoch
+	incarnation  uint64 // of the log
+	barriers     int    // ordered and not reached
+	lookingSince int64
+	why          string         // why the last role ended
+	designated   proto.ServerID // the leader that a reconfiguration has named
+	wantSnapshot bool           // the next leader has to send one
+	noData       bool
+	roleOut      zab.Effects // the role writes here
+	spare        zab.Effects
+
+	mode     Mode
+	parked   int64       // when parking began
+	served   proto.Epoch // the epoch in which clients were served last
+	starting bool        // the role is ready; clients are served once the effects so far are done
+	begun    bool        // they are
+
+	clients map[watch.ConnID]*client
+	local   map[proto.SessionID]*client // which connection here a session belongs to
+	ghosts  map[proto.SessionID][]ghost // what connections that are gone have on its way
+	clock   *session.Clock              // of all sessions; the leader's
+	remote  map[proto.SessionID]*remote // sessions at learners; the leader's
+	syncs   map[uint64]syncOrigin       // the leader's
+	lastID  uint64                      // of syncs
+	waiting []heldSync                  // a learner's: answers that wait for what is applied
+	ids     session.IDs
+
+	reaper reaper
+	snaps  snapshots
+	out    Effects
 }
 
-// New returns a member over a recovered state. Every session of the state
-// gets its full timeout from now on, and ephemerals whose session is unknown
-// are on their way to be deleted (ZooKeeperServer.loadData).
+// New returns a member over a recovered state. Start must be the first input.
 func New(cfg Config, s *state.State, now Time) *Member {
 	m := &Member{
-		cfg: cfg, state: s, now: now,
-		leader: zab.NewLeader(cfg.Voters, s.LastZxid()),
+		cfg: cfg, state: s, now: now, members: cfg.Members,
+		accepted: cfg.Accepted, current: cfg.Current, noData: cfg.NoData,
+		history: zab.NewHistory(cfg.History), lastDialled: zab.FirstDialled,
+		clients: make(map[watch.ConnID]*client), local: make(map[proto.SessionID]*client),
+		ghosts: make(map[proto.SessionID][]ghost),
 		clock:  session.NewClock(cfg.TickMS),
 		ids:    session.NewIDs(cfg.SessionPrefix, int64(now.Wall)),
-		owner:  make(map[proto.SessionID]watch.ConnID),
-		reaper: reaper{next: now.Running + cfg.ContainerCheckMS},
 		snaps:  newSnapshots(cfg),
 	}
-	for id, timeout := range s.Sessions().All() {
-		m.clock.Track(id, timeout, now.Running)
-	}
-	for id := range s.Tree().EphemeralOwners() {
-		if _, ok := s.Sessions().Timeout(id); !ok {
-			m.note(NoteOrphans, id, 0)
-			m.closeSession(id)
-		}
+	m.restart(cfg.Restart)
+	if !cfg.Standalone {
+		m.election = elect.New(cfg.Election)
+		s.SetReconfigurer(m.reconfigure)
 	}
 	return m
+}
+
+// Start begins: a standalone server serves at once, a member of an ensemble
+// looks for a leader.
+func (m *Member) Start() {
+	if m.cfg.Standalone {
+		m.lead()
+		return
+	}
+	m.mode = ModeClosed
+	m.membersChanged(m.cfg.Members)
+	m.look("")
 }
 
 // At tells the member what time it is. It comes before the inputs of that
@@ -95,103 +176,85 @@ func (m *Member) At(now Time) { m.now = now }
 // next input.
 func (m *Member) Take() Effects {
 	out := m.out
-	m.out.Log, m.out.Done = m.out.Log[:0], m.out.Done[:0]
-	m.out.Conns, m.out.Notes = m.out.Conns[:0], m.out.Notes[:0]
+	m.out = Effects{
+		Disk: m.out.Disk[:0], Done: m.out.Done[:0], Votes: m.out.Votes[:0], Dials: m.out.Dials[:0],
+		Sends: m.out.Sends[:0], Conns: m.out.Conns[:0], Notes: m.out.Notes[:0], Zab: m.out.Zab[:0],
+	}
 	return out
 }
 
-// Request is a write or a sync of a connection.
-func (m *Member) Request(r *state.Request) {
-	if m.owner[r.Session] != r.Conn {
-		// The session moved to another connection, or the connection is
-		// closed already: nothing of it is executed any more.
-		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: r.Conn})
-		m.push(Done{Origin: Origin{Conn: r.Conn, Op: r.Op}, Dropped: true})
-		return
+// Continue follows effects with Again, when they are done: the state is what
+// it has to be before the first request is prepared.
+func (m *Member) Continue() {
+	if m.starting {
+		m.serve()
 	}
-	if state.KindOf(r.Op) == state.Sync {
-		m.push(Done{Origin: Origin{Conn: r.Conn, Op: r.Op, Body: r.Body}})
-		return
-	}
-	if r.Op == proto.OpCloseSession {
-		m.clock.SetClosing(r.Session)
-	}
-	m.propose(r)
+	m.settle()
 }
 
-// propose turns a request into the next transaction, or into an answer when
-// it cannot become one.
-func (m *Member) propose(r *state.Request) {
-	origin := Origin{Conn: r.Conn, Op: r.Op}
-	txn, code := m.state.Prepare(r, m.leader.Next(), m.now.Wall)
-	if txn == nil {
-		m.push(Done{Origin: origin, Code: code})
+// Tick is called a few times in TickMS. It moves on whatever waits for time.
+func (m *Member) Tick() {
+	switch m.phase {
+	case electing:
+		m.election.Tick(m.now.Running)
+	case leading:
+		m.leader.Tick(m.now.Running)
+	case learning:
+		m.learner.Tick(m.now.Running)
+	}
+	m.elected()
+	m.settle()
+	if m.mode == ModePark && m.now.Running-m.parked >= m.cfg.ParkMS {
+		m.closeClients()
+	}
+}
+
+// Upkeep expires sessions and deletes what their owners left: containers
+// without children and TTL nodes past their time. It follows the touches of
+// its moment.
+func (m *Member) Upkeep() {
+	if m.phase != leading || !m.leads() {
 		return
 	}
-	m.leader.Propose()
-	m.out.Log = append(m.out.Log, Log{Txn: txn})
-	m.push(Done{Txn: txn, Origin: origin})
-	if m.snaps.logged(txn.Zxid) {
-		m.out.Log = append(m.out.Log, Log{Roll: true})
+	for _, id := range m.clock.Expire(m.now.Running) {
+		timeout, _ := m.clock.Timeout(id)
+		m.note(NoteExpired, id, int64(timeout))
+		m.closeSession(id)
 	}
+	m.reap()
+	m.settle()
 }
 
 // Durable is the log's word that everything up to z is on disk, and how many
 // bytes its current file has.
 func (m *Member) Durable(incarnation uint64, z proto.Zxid, fileBytes int64) {
-	if incarnation != m.cfg.Incarnation {
+	if incarnation != m.incarnation {
 		return
 	}
-	m.leader.Ack(m.cfg.Server, z)
+	m.history.SetDurable(z)
 	m.snaps.size(z, fileBytes)
-	m.release()
-}
-
-// push appends to the order of answers; what waits for nothing is answered
-// at once.
-func (m *Member) push(d Done) {
-	m.pending.Push(d)
-	m.release()
-}
-
-// release hands out everything that has no uncommitted transaction at or
-// before it.
-func (m *Member) release() {
-	committed := m.leader.Committed()
-	for m.pending.Len() > 0 {
-		d := m.pending.Peek()
-		if d.Txn != nil && d.Txn.Zxid > committed {
-			return
-		}
-		done := m.pending.Pop()
-		if done.Txn != nil {
-			m.committed(&done)
-		}
-		m.out.Done = append(m.out.Done, done)
+	switch m.phase {
+	case leading:
+		m.leader.Durable(m.now.Running, z)
+	case learning:
+		m.learner.Durable(m.now.Running, z)
 	}
-}
-
-// committed completes what a committed transaction means here.
-func (m *Member) committed(d *Done) {
-	t := d.Txn
-	switch t.Op {
-	case proto.OpCloseSession:
-		d.Closed = m.owner[t.Session]
-		m.clock.Forget(t.Session)
-		delete(m.owner, t.Session)
-	case proto.OpCreateSession:
-		d.Password = session.Password(t.Session)
-	}
-	d.Snapshot = m.snaps.applied(t.Zxid)
+	m.settle()
 }
 
 // Proposed returns the zxid of the last transaction that was ordered.
-func (m *Member) Proposed() proto.Zxid { return m.leader.Proposed() }
+func (m *Member) Proposed() proto.Zxid { return m.history.Last() }
 
 // Outstanding returns how many requests wait for a commit.
-func (m *Member) Outstanding() int { return m.pending.Len() }
+func (m *Member) Outstanding() int {
+	n := 0
+	for _, c := range m.clients {
+		n += c.waiting.Len()
+	}
+	return n
+}
 
-// Clock returns the expiry clock, to be read only.
+// Clock returns the expiry clock, to be read only. Only a leader's runs.
 func (m *Member) Clock() *session.Clock { return m.clock }
 
 func (m *Member) note(k NoteKind, id proto.SessionID, n int64) {

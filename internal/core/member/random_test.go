@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/proto"
 )
 
-// client is what a random run knows of one connection.
-type client struct {
+// actor is what a random run knows of one connection.
+type actor struct {
 	id      watch.ConnID
 	session proto.SessionID
 	open    bool
@@ -24,7 +25,7 @@ type client struct {
 type run struct {
 	*world
 	rng     *rand.Rand
-	clients []*client
+	clients []*actor
 	touched map[proto.SessionID]int64 // when its owner was heard last
 	timeout map[proto.SessionID]int64
 	next    watch.ConnID
@@ -68,7 +69,7 @@ func (r *run) step() {
 		r.connectRandom()
 	case n < 12:
 		c := r.pick()
-		c.open = false
+		c.open, c.sent = false, nil
 		r.m.Gone(c.id, c.session)
 	case n < 60:
 		r.sendRandom(r.pick())
@@ -84,19 +85,20 @@ func (r *run) step() {
 			if c.open && c.session != 0 && r.rng.IntN(3) > 0 {
 				heard := r.now - r.rng.Int64N(50)
 				r.m.Touch(c.id, c.session, 0, heard)
-				if r.m.owner[c.session] == c.id && !r.m.clock.Closing(c.session) {
+				if o := r.m.local[c.session]; o != nil && o.id == c.id && !r.m.clock.Closing(c.session) {
 					r.touched[c.session] = heard
 				}
 			}
 		}
 		r.m.Tick()
+		r.m.Upkeep()
 	}
 }
 
-func (r *run) pick() *client { return r.clients[r.rng.IntN(len(r.clients))] }
+func (r *run) pick() *actor { return r.clients[r.rng.IntN(len(r.clients))] }
 
 func (r *run) connectRandom() {
-	c := &client{id: r.next}
+	c := &actor{id: r.next}
 	r.next++
 	req := proto.ConnectRequest{TimeoutMS: int32(r.rng.IntN(8000))}
 	if len(r.ids) > 0 && r.rng.IntN(2) == 0 {
@@ -110,7 +112,7 @@ func (r *run) connectRandom() {
 	r.m.Connect(c.id, req)
 }
 
-func (r *run) sendRandom(c *client) {
+func (r *run) sendRandom(c *actor) {
 	if !c.open {
 		return // a connection that is closed reads nothing
 	}
@@ -140,10 +142,10 @@ func (r *run) sendRandom(c *client) {
 // effects takes the effects and checks them.
 func (r *run) effects() {
 	e := r.m.Take()
-	for _, l := range e.Log {
-		if !l.Roll {
-			r.logged = l.Txn.Zxid
-			r.name(l.Txn.Session)
+	for _, l := range e.Disk {
+		if l.Kind == zab.DiskAppend {
+			r.logged = l.Entry.Zxid()
+			r.name(l.Entry.Txn.Session)
 		}
 	}
 	for i := range e.Done {
@@ -153,7 +155,7 @@ func (r *run) effects() {
 		c := r.clients[o.ID-1]
 		switch {
 		case o.Kind != ConnAttach:
-			c.open = false
+			c.open, c.sent = false, nil
 		case !c.open:
 			c.open, c.session = true, o.Session
 			r.touched[o.Session], r.timeout[o.Session] = r.now, int64(o.TimeoutMS)
@@ -175,7 +177,11 @@ func (r *run) answered(d *Done) {
 		}
 	}
 	if d.Closed != 0 {
-		r.clients[d.Closed-1].open = false
+		c := r.clients[d.Closed-1]
+		c.open = false
+		if c.id != d.Origin.Conn {
+			c.sent = nil // nobody is there to be answered
+		}
 	}
 	if d.Origin.Conn == 0 {
 		return
@@ -200,4 +206,7 @@ func (r *run) answered(d *Done) {
 		r.t.Fatalf("connection %d got the answer to %q, waits for %v", c.id, got, c.sent)
 	}
 	c.sent = slices.Delete(c.sent, 0, 1)
+	if d.Closed == c.id {
+		c.sent = nil
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
+	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
 
@@ -15,44 +16,89 @@ import (
 // A wrong password is looked at before anything happens to the connection
 // that has the session now, unlike in Java.
 func (m *Member) Connect(conn watch.ConnID, r proto.ConnectRequest) {
-	if r.LastZxidSeen > m.state.LastZxid() {
+	if m.mode != ModeServe {
+		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: conn})
+		return
+	}
+	// All of earlier epochs is applied here, so a client may have seen their
+	// leader's zxid of the epoch as such.
+	if last := max(m.state.LastZxid(), proto.MakeZxid(m.served, 0)); r.LastZxidSeen > last {
 		m.out.Notes = append(m.out.Notes, Note{Kind: NoteFuture, Session: r.SessionID, Conn: conn, N: int64(r.LastZxidSeen)})
 		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: conn})
 		return
 	}
 	timeout := min(max(r.TimeoutMS, m.cfg.MinTimeoutMS), m.cfg.MaxTimeoutMS)
+	c := &client{id: conn, session: r.SessionID, timeoutMS: timeout, heard: m.now.Running}
 	if r.SessionID == 0 {
-		m.openSession(conn, timeout)
-		return
+		m.openSession(c)
+	} else {
+		m.attach(c, r.Password)
 	}
-	m.attach(conn, r.SessionID, r.Password, timeout)
+	m.settle()
 }
 
-func (m *Member) openSession(conn watch.ConnID, timeoutMS int32) {
+func (m *Member) openSession(c *client) {
 	id := m.ids.Next()
-	for m.clock.Tracked(id) { // the wall clock was set back before this start
+	for m.known(id) { // the wall clock was set back before this start
 		id = m.ids.Next()
 	}
-	m.owner[id] = conn
-	m.clock.Track(id, timeoutMS, m.now.Running)
-	m.propose(&state.Request{Session: id, Conn: conn, Op: proto.OpCreateSession, TimeoutMS: timeoutMS})
-}
-
-func (m *Member) attach(conn watch.ConnID, id proto.SessionID, password []byte, timeoutMS int32) {
-	want := session.Password(id)
-	kind := NoteInvalid
-	if subtle.ConstantTimeCompare(password, want[:]) != 1 {
-		kind = NoteWrongPassword
-	} else if m.clock.Touch(id, timeoutMS, m.now.Running) {
-		if old, ok := m.owner[id]; ok && old != conn {
-			m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: old})
-		}
-		m.owner[id] = conn
-		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnAttach, ID: conn, Session: id, TimeoutMS: timeoutMS, Password: want})
+	c.session = id
+	m.clients[c.id], m.local[id] = c, c
+	if m.phase == learning {
+		m.forward(&state.Request{Session: id, Op: proto.OpCreateSession, Body: jute.AppendInt(nil, c.timeoutMS)})
 		return
 	}
-	m.out.Notes = append(m.out.Notes, Note{Kind: kind, Session: id, Conn: conn})
-	m.out.Conns = append(m.out.Conns, Conn{Kind: ConnRefuse, ID: conn})
+	m.clock.Track(id, c.timeoutMS, m.now.Running)
+	if ok, _ := m.propose(&state.Request{Session: id, Conn: c.id, Op: proto.OpCreateSession, TimeoutMS: c.timeoutMS}); !ok {
+		m.clock.Forget(id)
+		m.close(c)
+	}
+}
+
+func (m *Member) known(id proto.SessionID) bool {
+	_, known := m.state.Sessions().Timeout(id)
+	return known || m.clock.Tracked(id) || m.local[id] != nil
+}
+
+// attach gives a session to a new connection, if it is alive and the client
+// knows its password. Whether it is alive the leader knows.
+func (m *Member) attach(c *client, password []byte) {
+	want := session.Password(c.session)
+	if subtle.ConstantTimeCompare(password, want[:]) != 1 {
+		m.refuse(c, NoteWrongPassword)
+		return
+	}
+	if m.phase == learning {
+		c.handshake = asking
+		m.clients[c.id] = c
+		m.revalidate(c)
+		return
+	}
+	if !m.clock.Touch(c.session, c.timeoutMS, m.now.Running) {
+		m.refuse(c, NoteInvalid)
+		return
+	}
+	delete(m.remote, c.session)
+	m.attached(c)
+}
+
+// attached completes a handshake. The connection that had the session so far
+// is closed.
+func (m *Member) attached(c *client) {
+	if old := m.local[c.session]; old != nil && old != c {
+		m.close(old)
+	}
+	c.handshake = connected
+	m.clients[c.id], m.local[c.session] = c, c
+	m.out.Conns = append(m.out.Conns, Conn{
+		Kind: ConnAttach, ID: c.id, Session: c.session, TimeoutMS: c.timeoutMS, Password: session.Password(c.session),
+	})
+}
+
+func (m *Member) refuse(c *client, why NoteKind) {
+	delete(m.clients, c.id)
+	m.noteConn(why, c.session, c.id)
+	m.out.Conns = append(m.out.Conns, Conn{Kind: ConnRefuse, ID: c.id})
 }
 
 // Touch says that the client of a session was heard on a connection at the
@@ -60,31 +106,42 @@ func (m *Member) attach(conn watch.ConnID, id proto.SessionID, password []byte, 
 // A connection that the session has left says nothing of it any more: it was
 // silent for long, most likely, and would make the session expire.
 func (m *Member) Touch(conn watch.ConnID, id proto.SessionID, timeoutMS int32, heard int64) {
-	if m.owner[id] == conn {
+	c := m.local[id]
+	if c == nil || c.id != conn {
+		return
+	}
+	c.heard = max(c.heard, heard)
+	if timeoutMS != 0 {
+		c.timeoutMS = timeoutMS
+	}
+	if m.phase == leading {
 		m.clock.Touch(id, timeoutMS, heard)
 	}
 }
 
 // Gone says that a connection is closed. Its session lives on until it
 // expires or its client attaches elsewhere.
-func (m *Member) Gone(conn watch.ConnID, id proto.SessionID) {
-	if m.owner[id] == conn {
-		delete(m.owner, id)
+func (m *Member) Gone(conn watch.ConnID, _ proto.SessionID) {
+	if c := m.clients[conn]; c != nil {
+		m.disown(c)
 	}
-}
-
-// Tick expires sessions and deletes what their owners left: containers
-// without children and TTL nodes past their time.
-func (m *Member) Tick() {
-	for _, id := range m.clock.Expire(m.now.Running) {
-		timeout, _ := m.clock.Timeout(id)
-		m.note(NoteExpired, id, int64(timeout))
-		m.closeSession(id)
-	}
-	m.reap()
 }
 
 // closeSession orders the end of a session that its client did not ask for.
 func (m *Member) closeSession(id proto.SessionID) {
 	m.propose(&state.Request{Session: id, Op: proto.OpCloseSession})
+}
+
+// orphans ends the ephemerals whose session is unknown; a leader does that
+// before it serves (ZooKeeperServer.loadData).
+func (m *Member) orphans() {
+	if m.phase != leading {
+		return
+	}
+	for id := range m.state.Tree().EphemeralOwners() {
+		if _, ok := m.state.Sessions().Timeout(id); !ok {
+			m.note(NoteOrphans, id, 0)
+			m.closeSession(id)
+		}
+	}
 }

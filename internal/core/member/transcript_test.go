@@ -107,6 +107,7 @@ func (w *world) input(f []string) {
 		w.m.Gone(watch.ConnID(arg(1)), w.session(f[2]))
 	case "tick":
 		w.m.Tick()
+		w.m.Upkeep()
 	case "durable":
 		w.report(f)
 	case "orphan":

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"testing"
 
-	"quokka/internal/core/quorum"
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/tree"
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
@@ -24,15 +24,15 @@ func (noSchemes) User(string, string) string          { return "" }
 
 const (
 	self        proto.ServerID = 1
-	incarnation                = 7
+	incarnation                = 0
 	wallBase    proto.Millis   = 1_700_000_000_000
 )
 
 func testConfig() Config {
 	return Config{
-		Server: self, SessionPrefix: 1, Voters: quorum.Standalone(self),
+		Server: self, SessionPrefix: 1, Standalone: true,
 		TickMS: 1000, MinTimeoutMS: 2000, MaxTimeoutMS: 20_000, SnapCount: 100_000,
-		ContainerCheckMS: 60_000, ContainerPerMinute: 600, Seed: 1, Incarnation: incarnation,
+		ContainerCheckMS: 60_000, ContainerPerMinute: 600, Seed: 1,
 	}
 }
 
@@ -63,7 +63,13 @@ func newWorld(t testing.TB, cfg Config) *world {
 // and not applied is lost, which a recovery would not do: tests apply first.
 func (w *world) start() {
 	w.state.DropPending()
+	w.cfg.Restart = Restart{Base: w.state.LastZxid(), Applied: w.state.LastZxid()}
 	w.m = New(w.cfg, w.state, w.time())
+	w.m.Start()
+	if !w.m.Take().Again {
+		w.t.Fatal("a standalone server does not serve at once")
+	}
+	w.m.Continue()
 }
 
 func (w *world) time() Time { return Time{Running: w.now, Wall: wallBase + proto.Millis(w.now)} }
@@ -93,16 +99,17 @@ func (w *world) take() []string {
 	var lines []string
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	e := w.m.Take()
-	for _, l := range e.Log {
-		if l.Roll {
+	for _, l := range e.Disk {
+		if l.Kind == zab.DiskRoll {
 			say("log: roll")
 			continue
 		}
-		if l.Txn.Zxid != w.logged+1 {
-			w.t.Fatalf("logged %v after %v", l.Txn.Zxid, w.logged)
+		t := l.Entry.Txn
+		if t.Zxid != w.logged+1 {
+			w.t.Fatalf("logged %v after %v", t.Zxid, w.logged)
 		}
-		w.logged = l.Txn.Zxid
-		say("log: %v %v %s", l.Txn.Zxid, l.Txn.Op, w.name(l.Txn.Session))
+		w.logged = t.Zxid
+		say("log: %v %v %s", t.Zxid, t.Op, w.name(t.Session))
 	}
 	for i := range e.Done {
 		say("done: %s", w.done(&e.Done[i]))
@@ -111,7 +118,7 @@ func (w *world) take() []string {
 		say("conn: %s", w.conn(c))
 	}
 	for _, n := range e.Notes {
-		kind := [...]string{"expired", "invalid", "wrong password", "future", "orphans", "reaped"}[n.Kind]
+		kind := [...]string{"expired", "invalid", "wrong password", "future", "orphans", "reaped", "looking", "leading"}[n.Kind]
 		say("note: %s %s conn=%d n=%d", kind, w.name(n.Session), n.Conn, n.N)
 	}
 	return lines

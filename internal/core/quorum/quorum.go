@@ -1,12 +1,15 @@
-// Package quorum answers one question: are these servers enough? It knows
-// plain majorities and the weighted groups of hierarchical ensembles.
+// Package quorum knows who the members of an ensemble are and answers one
+// question about them: are these servers enough? It knows plain majorities
+// and the weighted groups of hierarchical ensembles.
 //
-// It owns the voting rule of an ensemble and the sets of servers that are
-// held against it. It decides nothing else: who votes, and for what, is told
-// by its callers.
+// It owns the membership of an ensemble, its text and how a request changes
+// it, the voting rule that follows from it, and the sets of servers that are
+// held against that rule. It never decides whether a change may be made now,
+// resolves no name and reads no file.
 //
 // Source of the facts: server.quorum.flexible.QuorumMaj and
-// QuorumHierarchical.
+// QuorumHierarchical, server.quorum.QuorumPeer.QuorumServer,
+// QuorumPeerConfig.parseDynamicConfig.
 package quorum
 
 import (
@@ -53,7 +56,7 @@ func Standalone(id proto.ServerID) Config { return Majority(id) }
 // A Group is a line "group.N=..." of a hierarchical ensemble.
 type Group struct {
 	ID      int64
-	Servers []proto.ServerID
+	Members []proto.ServerID
 }
 
 // Hierarchical returns the rule that a quorum has more than half of the
@@ -67,7 +70,7 @@ func Hierarchical(groups []Group, weights map[proto.ServerID]int64) (Config, err
 			return Config{}, fmt.Errorf("quorum: group %d is there twice: merge its lines", g.ID)
 		}
 		seen[g.ID] = true
-		for _, id := range g.Servers {
+		for _, id := range g.Members {
 			w, ok := weights[id]
 			if !ok {
 				w = 1

@@ -17,7 +17,7 @@ func picture(s string) (groups []Group, acks Acks) {
 		group := Group{ID: int64(i + 1)}
 		for _, mark := range g {
 			id++
-			group.Servers = append(group.Servers, id)
+			group.Members = append(group.Members, id)
 			if mark == 'x' {
 				acks.Add(id)
 			}
@@ -40,7 +40,7 @@ func TestMajority(t *testing.T) {
 		{"x.x.x..", false}, {"x.x.x.x", true},
 	} {
 		groups, acks := picture(c.picture)
-		if got := Majority(groups[0].Servers...).HasQuorum(acks); got != c.want {
+		if got := Majority(groups[0].Members...).HasQuorum(acks); got != c.want {
 			t.Errorf("%s: %v", c.picture, got)
 		}
 	}

@@ -160,3 +160,10 @@ func (s *State) Arm(c watch.ConnID, arms []Arm) {
 		s.watches.Add(c, arms[i].Path, arms[i].Kind)
 	}
 }
+
+// SetConfig shows a configuration of the ensemble in /zookeeper/config, as a
+// server does when it starts and when another one becomes active
+// (ZKDatabase.initConfigInZKDatabase).
+func (s *State) SetConfig(text string, version proto.Zxid) {
+	s.tree.SetConfig([]byte(text), version)
+}

@@ -34,6 +34,13 @@
 // if the settings of writer and reader differ. The reader here goes by the
 // number of bytes that are left, and accepts every combination.
 //
+// # On the wire
+//
+// A leader that answers with SNAP sends the sessions, ACLs, znodes and the end
+// behind the packet, then the string "BenWasHere", and then goes on with
+// packets: [WriteBody], [ReadBody]. There is no checksum. The zxid is that of
+// the packet; a Java leader's body may be fuzzy.
+//
 // # Fuzzy snapshots
 //
 // Java writes the znodes while transactions change them. The zxid in the name

@@ -107,15 +107,8 @@ func read(s *source, info *Info, o Options) (*tree.Tree, *session.Table, error) 
 	if err := d.header(); err != nil {
 		return nil, nil, err
 	}
-	ss := session.NewTable()
-	if err := d.sessions(ss); err != nil {
-		return nil, nil, err
-	}
-	b := tree.NewBuilder(o.Tree)
-	if err := d.acls(b); err != nil {
-		return nil, nil, err
-	}
-	if err := d.nodes(b); err != nil {
+	ss, b, err := d.body(o.Tree)
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := d.seal(); err != nil {
@@ -136,11 +129,25 @@ type decoder struct {
 	src   *source
 	info  *Info
 	limit int
+	wire  bool // a body from a leader, not a file
+}
+
+// body reads what files and the wire have in common.
+func (d *decoder) body(o tree.Options) (*session.Table, *tree.Builder, error) {
+	ss := session.NewTable()
+	if err := d.sessions(ss); err != nil {
+		return nil, nil, err
+	}
+	b := tree.NewBuilder(o)
+	if err := d.acls(b); err != nil {
+		return nil, nil, err
+	}
+	return ss, b, d.nodes(b)
 }
 
 // corrupt makes an error at the next byte; the cause may be nil.
 func (d *decoder) corrupt(reason string, cause error) error {
-	return &CorruptError{Offset: d.src.offset(), Reason: reason, Err: cause}
+	return &CorruptError{Offset: d.src.offset(), Reason: reason, Err: cause, Wire: d.wire}
 }
 
 // short is the error when the stream ended or failed in the middle of what.

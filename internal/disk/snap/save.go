@@ -49,6 +49,17 @@ func Save(fsys vfs.FS, dir string, p Picture, m Method, progress func(int64)) (I
 	return info, nil
 }
 
+// WriteFile writes a snapshot into a file of any name and syncs the file, but
+// not its name; for a caller that gives it its real name later, in a way of its
+// own. After an error there is no such file.
+func WriteFile(fsys vfs.FS, path string, p Picture, m Method) error {
+	if _, err := saveTemp(fsys, path, p, m, nil); err != nil {
+		_ = fsys.Remove(path) // best effort: the first error is the one to tell
+		return saveError(path, err)
+	}
+	return nil
+}
+
 // saveTemp writes and syncs the file and returns its size.
 func saveTemp(fsys vfs.FS, temp string, p Picture, m Method, progress func(int64)) (int64, error) {
 	f, err := fsys.Create(temp)

@@ -11,22 +11,31 @@ import (
 // not fit: a false length must not cost memory that the input does not fill.
 const maxReadAhead = 64 << 20
 
+// maxIdleReads is how often in a row a reader may return nothing.
+const maxIdleReads = 100
+
 // source is a stream with a block in memory and a checksum over what was taken
 // from it, which is brought up to date block by block.
 type source struct {
 	r      io.Reader
 	buf    []byte
-	pos    int // of the next byte in buf
-	end    int // of what buf holds
-	summed int // up to here sum knows buf
-	sum    hash.Hash32
-	base   int64 // offset of buf[0] in the stream
+	pos    int         // of the next byte in buf
+	end    int         // of what buf holds
+	summed int         // up to here sum knows buf
+	sum    hash.Hash32 // nil: not wanted
+	base   int64       // offset of buf[0] in the stream
+	exact  bool        // read no byte that was not asked for
 	eof    bool
 	err    error // of r, the end excepted
 }
 
 func newSource(r io.Reader) *source {
 	return &source{r: r, buf: make([]byte, blockSize), sum: adler32.New()}
+}
+
+// newExactSource reads from r only what is peeked at, without a checksum.
+func newExactSource(r io.Reader) *source {
+	return &source{r: r, buf: make([]byte, 4<<10), exact: true}
 }
 
 // offset is where in the stream the next byte is.
@@ -67,17 +76,27 @@ func (s *source) fill(n int) bool {
 	s.base += int64(s.pos)
 	s.end = copy(s.buf, s.buf[s.pos:s.end])
 	s.pos, s.summed = 0, 0
-	for s.end < n && !s.eof && s.err == nil {
+	for idle := 0; s.end < n && !s.eof && s.err == nil; idle++ {
 		if s.end == len(s.buf) {
 			more := min(len(s.buf), maxReadAhead, n-len(s.buf))
 			s.buf = append(s.buf, make([]byte, more)...)
 		}
-		k, err := s.r.Read(s.buf[s.end:])
+		limit := len(s.buf)
+		if s.exact {
+			limit = min(limit, n)
+		}
+		k, err := s.r.Read(s.buf[s.end:limit])
 		s.end += k
-		if err == io.EOF {
+		if k > 0 {
+			idle = 0
+		}
+		switch {
+		case err == io.EOF:
 			s.eof = true
-		} else if err != nil {
+		case err != nil:
 			s.err = err
+		case idle > maxIdleReads:
+			s.err = io.ErrNoProgress
 		}
 	}
 	return s.end >= n
@@ -85,6 +104,9 @@ func (s *source) fill(n int) bool {
 
 // update adds what was taken to the checksum.
 func (s *source) update() {
+	if s.sum == nil {
+		return
+	}
 	_, _ = s.sum.Write(s.buf[s.summed:s.pos]) // a hash never fails
 	s.summed = s.pos
 }

@@ -31,6 +31,10 @@ type Picture struct {
 	// LastProcessed writes the section of the last zxid
 	// (zookeeper.serializeLastProcessedZxid.enabled).
 	LastProcessed bool
+
+	// Fence is for package store: what Store.Fence returned when the state of
+	// View was read from disk. This package does not use it.
+	Fence uint64
 }
 
 // Write writes an uncompressed snapshot. It takes a constant amount of memory;
@@ -69,7 +73,7 @@ func write(w io.Writer, p Picture, progress func(int64)) error {
 type encoder struct {
 	w        io.Writer
 	buf      []byte
-	sum      hash.Hash32 // of all bytes that left buf
+	sum      hash.Hash32 // of all bytes that left buf; nil: not wanted
 	written  int64
 	progress func(int64) // told the bytes written so far, before compression
 	err      error
@@ -148,7 +152,9 @@ func (e *encoder) emit(b []byte) {
 	if e.err != nil || len(b) == 0 {
 		return
 	}
-	_, _ = e.sum.Write(b) // a hash never fails
+	if e.sum != nil {
+		_, _ = e.sum.Write(b) // a hash never fails
+	}
 	_, e.err = e.w.Write(b)
 	e.written += int64(len(b))
 	if e.progress != nil && e.err == nil {

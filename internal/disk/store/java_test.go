@@ -217,3 +217,44 @@ func TestJavaDirectorySessions(t *testing.T) {
 		t.Errorf("owners %v, %d sessions, %d ephemerals", owned, r.Sessions.Len(), r.Tree.EphemeralCount())
 	}
 }
+
+// A directory of Java is truncated to any record, whatever its snapshots have
+// of later ones.
+func TestJavaDirectoryTruncated(t *testing.T) {
+	for z := proto.Zxid(1); z <= 0x3d; z += 3 {
+		disk := javaDirectory(t)
+		s, r := start(t, disk)
+		if r.Floor != 0 || r.Base != 0 || len(r.Entries) != 0x3d {
+			t.Fatalf("floor %v, %d entries after %v", r.Floor, len(r.Entries), r.Base)
+		}
+		if err := s.Truncate(z); err != nil {
+			t.Fatalf("to %v: %v", z, err)
+		}
+		stop(t, s)
+		got, err := recovered(disk, memberOptions)
+		if err != nil {
+			t.Fatalf("to %v: %v", z, err)
+		}
+
+		plain := javaDirectory(t) // the same from the first snapshot
+		snaps, err := snap.List(plain, "/data/version-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range snaps[:len(snaps)-1] {
+			if err := plain.Remove(i.Path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := txnlog.Truncate(plain, "/data/version-2", int64(z)); err != nil {
+			t.Fatal(err)
+		}
+		want, err := recovered(plain, testOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.LastZxid != z || dump(got.Tree, got.Sessions) != dump(want.Tree, want.Sessions) {
+			t.Errorf("to %v: recovered to %v from %s", z, got.LastZxid, got.Report.Snapshot.Path)
+		}
+	}
+}

@@ -33,6 +33,8 @@ func (s *Store) Purge(retain int) ([]Removed, error) {
 	if retain < MinRetain {
 		return nil, fmt.Errorf("purge: count should be greater than or equal to %d", MinRetain)
 	}
+	s.dir.Lock()
+	defer s.dir.Unlock()
 	snaps, err := snap.List(s.fsys, s.snapDir)
 	if err != nil {
 		return nil, fmt.Errorf("purge: %w", err)
@@ -46,12 +48,18 @@ func (s *Store) Purge(retain int) ([]Removed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("purge: %w", err)
 	}
-	old := append(snapshotsBefore(snaps, least), logsBefore(logs, least)...)
+	needed, oldLogs := logsBefore(logs, least)
+	old := append(snapshotsBefore(snaps, least), oldLogs...)
 	if len(old) == 0 {
 		return nil, nil
 	}
 	if err := s.syncSnapshots(kept); err != nil {
 		return nil, fmt.Errorf("purge: %w", err)
+	}
+	if len(oldLogs) > 0 {
+		if err := s.raiseFloor(needed - 1); err != nil {
+			return nil, fmt.Errorf("purge: %w", err)
+		}
 	}
 	return s.remove(old)
 }
@@ -77,21 +85,21 @@ func snapshotsBefore(snaps []snap.Info, least proto.Zxid) []string {
 }
 
 // logsBefore returns the logs below least, oldest first, but for the newest of
-// those that begin at or below it: it may reach beyond.
-func logsBefore(logs []txnlog.FileInfo, least proto.Zxid) []string {
-	needed := int64(-1)
+// those that begin at or below it, which may reach beyond. needed is where that
+// one begins.
+func logsBefore(logs []txnlog.FileInfo, least proto.Zxid) (needed proto.Zxid, old []string) {
+	needed = -1
 	for _, f := range logs {
 		if f.Zxid <= int64(least) {
-			needed = max(needed, f.Zxid)
+			needed = max(needed, proto.Zxid(f.Zxid))
 		}
 	}
-	var old []string
 	for _, f := range logs {
-		if f.Zxid < needed {
+		if f.Zxid < int64(needed) {
 			old = append(old, f.Path)
 		}
 	}
-	return old
+	return needed, old
 }
 
 // syncSnapshots makes durable what Java may have written without a sync.

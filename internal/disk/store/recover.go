@@ -42,15 +42,36 @@ type Recovered struct {
 	Sessions *session.Table
 	Replayer Replayer
 	LastZxid proto.Zxid // the highest one, refused requests included; or NoData
-	Report   Report
+
+	// Entries are the newest records of the log up to LastZxid, without a hole;
+	// the first is the successor of Base. Without any, Base is LastZxid.
+	Entries []Entry
+	Base    proto.Zxid
+	Floor   proto.Zxid // see Store.Floor
+
+	Report Report
 }
 
-// Recover loads the newest good snapshot, replays the log on it, repairs what a
-// crash left, and makes durable what it read. In an empty directory it writes
-// snapshot.0. Its error is an [*Error]; nothing was changed then, except that a
-// snapshot could not be written. There must be no writer on the log yet.
+// An Entry is a transaction as the log has it. Raw belongs to the Entry.
+type Entry struct {
+	Txn *proto.Txn
+	Raw []byte
+}
+
+// Recover finishes a truncation or installation that was decided, loads the
+// newest good snapshot, replays the log on it, repairs what a crash left, and
+// makes durable what it read. In an empty directory it writes snapshot.0. Its
+// error is an [*Error]; nothing was changed then, except that a snapshot could
+// not be written. There must be no writer on the log yet. It may be called
+// again after [Store.Truncate] or [Store.Install].
 func (s *Store) Recover(onto NewReplayer) (*Recovered, error) {
 	start := time.Now()
+	s.dir.Lock()
+	defer s.dir.Unlock()
+	resumed, err := s.resume()
+	if err != nil {
+		return nil, err
+	}
 	snaps, err := snap.List(s.fsys, s.snapDir)
 	if err != nil {
 		return nil, loadError(err, "Unable to load database on disk")
@@ -64,6 +85,10 @@ func (s *Store) Recover(onto NewReplayer) (*Recovered, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.history(r); err != nil {
+		return nil, err
+	}
+	r.Report.Resumed = resumed
 	r.Report.Total = time.Since(start)
 	r.Report.Digest = r.Tree.Digest()
 	r.Report.LastZxid = r.LastZxid
@@ -84,7 +109,14 @@ func (s *Store) recoverFrom(snaps []snap.Info, onto NewReplayer) (*Recovered, er
 	var skipped []Skipped
 	var second *attempt // replays, but does not reach the digest of its snapshot
 	for _, i := range snaps {
-		a, err := s.try(i, onto)
+		if s.cont != nil && i.Zxid < s.cont.floor {
+			if second != nil {
+				break
+			}
+			return nil, loadError(reasons(skipped), "snapshot %s is older than %v, and the log in between is not complete; %s",
+				i.Path, s.cont.floor, hintRestore)
+		}
+		a, err := s.try(i, skipped, onto)
 		var corrupt *snap.CorruptError
 		if errors.Is(err, snap.ErrVersion) {
 			return nil, loadError(err, "Unable to load database on disk")
@@ -94,7 +126,7 @@ func (s *Store) recoverFrom(snaps []snap.Info, onto NewReplayer) (*Recovered, er
 			continue
 		}
 		if err == nil {
-			err = bridged(a, skipped)
+			err = s.bridged(a, skipped)
 		}
 		if err != nil && second != nil {
 			break // its log may have been purged; the newer one is good but for the warning
@@ -120,15 +152,27 @@ func (s *Store) recoverFrom(snaps []snap.Info, onto NewReplayer) (*Recovered, er
 const hintRestore = "if the other servers of the ensemble are well, move this server's version-2 directories away (not myid) " +
 	"and let it copy the data from the leader; otherwise restore a backup"
 
-// bridged refuses to go on from an older snapshot if the log does not reach up
-// to the newer ones: what they held would be lost. The zxid of a new leader's
-// snapshot, with counter 0, is in no log.
-func bridged(a *attempt, skipped []Skipped) error {
+// bridged refuses to go on from an older snapshot if the log does not lead up to
+// the newer ones: what they held would be lost. That a later record follows is
+// not enough. A leader may have sent the snapshot, and then the records that it
+// stands for are in no log.
+//
+// The zxid of a new leader's snapshot, with counter 0, is in no log either way.
+// A member of an ensemble believes only in those that it knows.
+func (s *Store) bridged(a *attempt, skipped []Skipped) error {
 	for _, k := range skipped {
-		if k.Snapshot.Zxid > a.last && k.Snapshot.Zxid.Counter() != 0 {
-			return loadError(k.Err, "snapshot %s cannot be read, and with the older %s the log reaches only to %v; "+
+		z := k.Snapshot.Zxid
+		if z.Counter() == 0 && (z == 0 || !s.opt.Ensemble || s.knows(z)) {
+			continue
+		}
+		if z > a.last || a.unseen[z] {
+			reaches := "reaches only to"
+			if z <= a.last {
+				reaches = "does not lead up to it but goes on to"
+			}
+			return loadError(k.Err, "snapshot %s cannot be read, and with the older %s the log %s %v; "+
 				"if the other servers of the ensemble are well, or what is missing may be lost, move %s away",
-				k.Snapshot.Path, filepath.Base(a.info.Path), a.last, k.Snapshot.Path)
+				k.Snapshot.Path, filepath.Base(a.info.Path), reaches, a.last, k.Snapshot.Path)
 		}
 	}
 	return nil
@@ -159,6 +203,7 @@ func (s *Store) settle(a *attempt) (*Recovered, error) {
 	}
 	a.Report.Snapshot = a.info
 	a.LastZxid = a.last
+	a.Entries, a.Base = a.tail.entries(), a.tail.base
 	if _, err := s.takeMark(); err != nil {
 		return nil, err
 	}
@@ -170,6 +215,7 @@ func (s *Store) settle(a *attempt) (*Recovered, error) {
 func (s *Store) recoverEmpty(snaps []snap.Info, onto NewReplayer) (*Recovered, error) {
 	a := s.begin(tree.New(s.opt.Tree), session.NewTable(), snap.Info{}, onto)
 	a.lenient = true
+	s.cont = nil // whatever it says, it is not about this data
 	logged, tail, err := s.hasTxns()
 	if err != nil {
 		return nil, err
@@ -230,7 +276,7 @@ func (s *Store) startEmpty(a *attempt) (*Recovered, error) {
 func (s *Store) saveFirst(a *attempt) (*Recovered, error) {
 	view := a.Tree.View()
 	defer view.Close()
-	info, err := s.SaveSnapshot(snap.Picture{Zxid: a.last, Sessions: a.Sessions.Snapshot(), View: view}, nil)
+	info, err := s.save(s.fsys, snap.Picture{Zxid: a.last, Sessions: a.Sessions.Snapshot(), View: view}, nil)
 	if err != nil {
 		return nil, err
 	}

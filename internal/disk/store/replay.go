@@ -18,6 +18,11 @@ type attempt struct {
 	Recovered
 	info snap.Info
 	last proto.Zxid // of the last transaction in the tree
+	tail tail       // the newest records replayed
+
+	// unseen are the newer snapshots that were passed over and whose records
+	// were not replayed yet.
+	unseen map[proto.Zxid]bool
 
 	// fuzzyUntil is the zxid up to which effects of later transactions may be
 	// in the snapshot already.
@@ -29,7 +34,7 @@ type attempt struct {
 
 // try loads a snapshot and replays the log on it. A [*snap.CorruptError] means
 // that an older snapshot may be tried.
-func (s *Store) try(i snap.Info, onto NewReplayer) (*attempt, error) {
+func (s *Store) try(i snap.Info, skipped []Skipped, onto NewReplayer) (*attempt, error) {
 	if !i.Valid {
 		return nil, &snap.CorruptError{Path: i.Path, Offset: max(0, i.Size-5), Reason: i.Problem}
 	}
@@ -44,6 +49,9 @@ func (s *Store) try(i snap.Info, onto NewReplayer) (*attempt, error) {
 	}
 	a := s.begin(tr, ss, info, onto)
 	a.Report.LoadTime = time.Since(start)
+	for _, k := range skipped {
+		a.unseen[k.Snapshot.Zxid] = true
+	}
 	a.judge()
 	return a, s.replayInto(a, int64(a.last)+1)
 }
@@ -53,6 +61,8 @@ func (s *Store) begin(tr *tree.Tree, ss *session.Table, info snap.Info, onto New
 		Recovered: Recovered{Tree: tr, Sessions: ss, Replayer: onto(tr, ss, info.Zxid)},
 		info:      info,
 		last:      info.Zxid,
+		tail:      newTail(s.opt.KeepEntries, info.Zxid),
+		unseen:    map[proto.Zxid]bool{},
 		digests:   s.opt.Digest,
 		digesting: s.opt.Digest,
 	}
@@ -127,6 +137,10 @@ func (a *attempt) record(rec txnlog.Record) error {
 		}
 	}
 	a.last = txn.Zxid
+	a.tail.add(txn, rec.Payload)
+	if len(a.unseen) > 0 {
+		delete(a.unseen, txn.Zxid)
+	}
 	a.Report.Txns++
 	switch {
 	case a.digesting && !digestOK:

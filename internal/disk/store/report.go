@@ -28,6 +28,8 @@ type Report struct {
 	LastZxid         proto.Zxid
 	Digest           uint64 // of the tree, at the end
 
+	Resumed string // what a crash had interrupted and recovery has finished; "" is nothing
+
 	Fresh        bool // an empty database was begun
 	Marked       bool // because of the file initialize
 	TrustedEmpty bool // logs without a snapshot were replayed
@@ -50,6 +52,9 @@ func (r *Report) Messages() []Message {
 	var m []Message
 	say := func(warn bool, format string, args ...any) {
 		m = append(m, Message{Warn: warn, Text: fmt.Sprintf(format, args...)})
+	}
+	if r.Resumed != "" {
+		say(true, "A crash interrupted %s", r.Resumed)
 	}
 	for _, k := range r.Skipped {
 		say(true, "problem reading snap file %s: %v", k.Snapshot.Path, k.Err)

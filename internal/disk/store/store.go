@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"quokka/internal/core/tree"
 	"quokka/internal/disk/snap"
@@ -36,18 +37,36 @@ type Options struct {
 	LastProcessed bool        // zookeeper.serializeLastProcessedZxid.enabled
 	MaxRecord     int         // bytes of one znode in a snapshot; 0 is snap.DefaultMaxRecord
 
+	// Ensemble says that the server is a member of an ensemble: the floor of
+	// its log is kept in a file, and no snapshot below it is trusted.
+	Ensemble bool
+	// KeepEntries is how many of the newest records [Store.Recover] returns
+	// (zookeeper.commitLogCount); 0 is DefaultKeepEntries.
+	KeepEntries int
+
 	Log  txnlog.Options
 	Tree tree.Options
 }
 
+// DefaultKeepEntries is Java's default and minimum of commitLogCount
+// (ZKDatabase).
+const DefaultKeepEntries = 500
+
 // Store is an open data directory. It is locked until [Store.Close].
+//
+// [Store.Recover], [Store.Truncate] and [Store.Install] must not run beside a
+// writer of the log. Everything else may be called by any goroutine.
 type Store struct {
 	fsys    vfs.FS
 	opt     Options
 	snapDir string // dataDir/version-2
 	logDir  string // dataLogDir/version-2
 	locks   []io.Closer
-	saving  sync.Mutex // held while a snapshot is written
+	saving  sync.Mutex   // held while a snapshot is written; taken before dir
+	fence   fence        // which pictures are wrong by now
+	dir     sync.Mutex   // held while files are removed or the floor file is written
+	cont    *floorFile   // the floor file as it is on disk, nil if there is none; guarded by dir
+	floor   atomic.Int64 // see Floor
 }
 
 // Open makes the directories if need be, checks that they can be written and
@@ -194,8 +213,25 @@ func (s *Store) SaveSnapshot(p snap.Picture, progress func(bytes int64)) (snap.I
 		return snap.Info{}, ErrSaving
 	}
 	defer s.saving.Unlock()
+	fsys := fencedFS{FS: s.fsys, superseded: func() bool { return s.fence.superseded(p.Fence, p.Zxid) }}
+	if fsys.superseded() {
+		return snap.Info{}, ErrSuperseded
+	}
+	info, err := s.save(fsys, p, progress)
+	if errors.Is(err, ErrSuperseded) {
+		return snap.Info{}, ErrSuperseded
+	}
+	if err != nil {
+		return info, err
+	}
+	s.dir.Lock()
+	defer s.dir.Unlock()
+	return info, s.account(info.Zxid)
+}
+
+func (s *Store) save(fsys vfs.FS, p snap.Picture, progress func(bytes int64)) (snap.Info, error) {
 	p.Digest, p.LastProcessed = s.opt.Digest, s.opt.LastProcessed
-	info, err := snap.Save(s.fsys, s.snapDir, p, s.opt.Method, progress)
+	info, err := snap.Save(fsys, s.snapDir, p, s.opt.Method, progress)
 	if err != nil {
 		return info, &Error{Reason: "no snapshot was taken", Exit: ExitSnapshot, Err: err}
 	}

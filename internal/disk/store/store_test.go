@@ -177,26 +177,39 @@ func TestMyID(t *testing.T) {
 	}
 }
 
+// putEpochs writes the files of the epochs, "" being none.
+func putEpochs(t testing.TB, disk vfs.FS, current, temp, accepted string) {
+	t.Helper()
+	for _, f := range [][2]string{{"currentEpoch", current}, {"acceptedEpoch", accepted}, {"currentEpoch.tmp", temp}} {
+		if f[1] != "" {
+			put(t, disk, "/data/version-2/"+f[0], f[1])
+		}
+	}
+}
+
 func TestEpochs(t *testing.T) {
 	for _, c := range []struct {
 		current, temp, accepted string
 		last                    proto.Zxid
 		want                    string
 	}{
-		{"", "", "", proto.MakeZxid(3, 5), "{3 3 true false}"},
-		{"4", "", "5\n", proto.MakeZxid(3, 5), "{4 5 false false}"},
-		{"4", "", "", proto.MakeZxid(4, 5), "{4 4 true false}"},
-		{"2", "3", "3", proto.MakeZxid(3, 5), "{3 3 false true}"},
-		{"2", "", "3", proto.MakeZxid(3, 5), "The current epoch, 2, is older than the last zxid, 12884901893"},
+		{"", "", "", proto.MakeZxid(3, 5), "{3 3 true false false}"},
+		{"4", "", "5\n", proto.MakeZxid(3, 5), "{4 5 false false false}"},
+		{"4", "", "", proto.MakeZxid(4, 5), "{4 4 true false false}"},
+		{"2", "3", "3", proto.MakeZxid(3, 5), "{3 3 false true false}"},
+		{"2", "", "3", proto.MakeZxid(3, 5), "{3 3 false false true}"},
+		{"2", "", "2", proto.MakeZxid(3, 5), "The current epoch, 2, is older than the last zxid, 12884901893"},
+		{"2", "1", "4", proto.MakeZxid(3, 5), "{3 4 false false true}"}, // of an older attempt
+		{"2", "x", "4", proto.MakeZxid(3, 5), "{3 4 false false true}"}, // torn
+		{"2", "x", "2", proto.MakeZxid(3, 5), `"x" is not a number`},
+		{"2", "9", "2", proto.MakeZxid(3, 5), "The current epoch, 2, is older"},
+		{"-1", "", "-1", NoData, "{0 0 false false false}"},
+		{"", "", "", NoData, "{0 0 true false false}"},
 		{"4", "", "3", proto.MakeZxid(3, 5), "The accepted epoch, 3 is less than the current epoch, 4"},
 		{"four", "", "3", 0, `"four" is not a number`},
 	} {
 		disk := newDisk(t)
-		for name, content := range map[string]string{"currentEpoch": c.current, "currentEpoch.tmp": c.temp, "acceptedEpoch": c.accepted} {
-			if content != "" {
-				put(t, disk, "/data/version-2/"+name, content)
-			}
-		}
+		putEpochs(t, disk, c.current, c.temp, c.accepted)
 		s := open(t, disk, testOptions)
 		e, err := s.ReadEpochs(c.last)
 		got := fmt.Sprint(e)

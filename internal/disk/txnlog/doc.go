@@ -85,7 +85,14 @@
 // then the tail is cut and synced. A crash in between leaves fewer later files
 // or the same tail, and the next repair does the rest.
 //
-// Truncate. Later files are removed newest first, then the directory is
-// synced, then the file is cut and synced. A crash in between leaves a log
+// Truncate, DropAfter. Later files are removed newest first, then the directory
+// is synced, then the file is cut and synced. A crash in between leaves a log
 // that ends later than asked but has no gap. Cutting first could leave one.
+//
+// # Reading beside a writer
+//
+// A file appears with its header, and a record is read only if its caller knows
+// that it is durable; then it is in a file that is listed, within the size that
+// the file has when it is opened. A reader that stops at the last durable record
+// never looks at bytes that are being written.
 package txnlog

@@ -15,9 +15,6 @@ const (
 	maxAside      = 1000 // files of one name that may be set aside
 )
 
-// ErrNotInLog is returned by [Truncate] if the log has no such record.
-var ErrNotInLog = errors.New("zxid is not in the transaction log")
-
 // Repair brings the log durably to the state that [Scan] reported. It cuts the
 // tail off, and renames the files after it to <name>.corrupt. Nothing but the
 // cut bytes and files without a record is deleted.
@@ -121,57 +118,4 @@ func settle(fsys vfs.FS, dir string) error {
 		return fmt.Errorf("repair transaction log: %w", err)
 	}
 	return nil
-}
-
-// Truncate ends the log durably right after the record with this zxid, as a
-// leader's TRUNC asks for, and deletes all later files. The error is
-// [ErrNotInLog] if there is no such record; nothing is changed then.
-// (Java's FileTxnLog.truncate would keep the next higher record.)
-//
-// No [Writer] may be open on the log.
-func Truncate(fsys vfs.FS, dir string, zxid int64) error {
-	path, end, err := find(fsys, dir, zxid)
-	if err != nil {
-		return fmt.Errorf("truncate transaction log in %s after 0x%x: %w", dir, zxid, err)
-	}
-	files, err := Files(fsys, dir)
-	if err != nil {
-		return err
-	}
-	later := false
-	for _, f := range slices.Backward(files) {
-		if f.Path == path {
-			break
-		}
-		if err := fsys.Remove(f.Path); err != nil {
-			return fmt.Errorf("truncate transaction log: %w", err)
-		}
-		later = true
-	}
-	if later {
-		if err := fsys.SyncDir(dir); err != nil {
-			return fmt.Errorf("truncate transaction log: %w", err)
-		}
-	}
-	return cut(fsys, path, end)
-}
-
-// find returns the file of a record and where the record ends in it.
-func find(fsys vfs.FS, dir string, zxid int64) (path string, end int64, err error) {
-	if zxid <= 0 {
-		return "", 0, ErrNotInLog
-	}
-	_, err = Scan(fsys, dir, zxid, func(rec Record) error {
-		if rec.Zxid == zxid {
-			path, end = rec.File, rec.Offset+recordOverhead+int64(len(rec.Payload))
-		}
-		return ErrStop
-	})
-	if corrupt, ok := errors.AsType[*CorruptError](err); ok && corrupt.Gap {
-		return "", 0, ErrNotInLog
-	}
-	if err == nil && path == "" {
-		err = ErrNotInLog
-	}
-	return path, end, err
 }

@@ -1,13 +1,16 @@
-package config
+package quorum
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"quokka/internal/proto"
 )
 
 // Role is what a member of the ensemble is.
@@ -19,18 +22,10 @@ const (
 	Observer    Role = "observer"
 )
 
-// Membership is the members of an ensemble: what zoo.cfg or its dynamic file says about servers, groups and weights.
-type Membership struct {
-	Servers []Server // by id
-	Groups  []Group  // by id; empty for plain majorities
-	Weights []Weight // by server id; complete if there are groups
-	Version uint64   // 0 unless the name of the dynamic file ends in one
-}
-
 // Server is one server.N line.
 type Server struct {
-	ID     int64
-	Addrs  []ServerAddr // at least one
+	ID     proto.ServerID
+	Addrs  []ServerAddr // at least one, by host
 	Role   Role
 	Client HostPort // not set unless the line has it
 	Secure HostPort // client port with TLS, 3.10 and later
@@ -49,33 +44,36 @@ type HostPort struct {
 	Port int
 }
 
-// Group is one group.N line.
-type Group struct {
-	ID      int64
-	Members []int64
-}
-
-// Weight is one weight.N line.
-type Weight struct {
-	Server int64
-	Votes  int64
-}
-
 // IsSet reports whether h names anything.
 func (h HostPort) IsSet() bool { return h.Host != "" }
 
 // String returns host:port, with brackets around IPv6.
-func (h HostPort) String() string { return net.JoinHostPort(h.Host, strconv.Itoa(h.Port)) }
+func (h HostPort) String() string { return joinPort(h.Host, h.Port) }
 
-// String returns the value of the server.N line, with its role.
+// Quorum returns the address on which the server, when it leads, awaits its learners.
+func (a ServerAddr) Quorum() HostPort { return HostPort{a.Host, a.QuorumPort} }
+
+// Election returns the address for the votes of its peers.
+func (a ServerAddr) Election() HostPort { return HostPort{a.Host, a.ElectionPort} }
+
+func joinPort(host string, port int) string {
+	if strings.ContainsRune(host, ':') {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(port)
+}
+
+// String returns the value of the server.N line as Java's QuorumServer.toString does: the role stands once, behind the
+// last address.
 func (s Server) String() string {
 	var b strings.Builder
 	for i, a := range s.Addrs {
 		if i > 0 {
 			b.WriteByte('|')
 		}
-		fmt.Fprintf(&b, "%s:%d:%s", HostPort{a.Host, a.QuorumPort}, a.ElectionPort, s.Role)
+		b.WriteString(a.Quorum().String() + ":" + strconv.Itoa(a.ElectionPort))
 	}
+	b.WriteString(":" + string(s.Role))
 	if s.Client.IsSet() {
 		b.WriteString(";" + s.Client.String())
 	}
@@ -88,36 +86,30 @@ func (s Server) String() string {
 	return b.String()
 }
 
-// Server returns the server with that id.
-func (m Membership) Server(id int64) (Server, bool) {
-	for _, s := range m.Servers {
-		if s.ID == id {
-			return s, true
-		}
+// Equal reports whether both are the same member with the same role and addresses. Hosts are compared as they are
+// written, without regard to capitals; Java compares what they resolve to.
+func (s Server) Equal(o Server) bool {
+	sameAddr := func(a, b ServerAddr) bool {
+		return strings.EqualFold(a.Host, b.Host) && a.QuorumPort == b.QuorumPort && a.ElectionPort == b.ElectionPort
 	}
-	return Server{}, false
+	return s.ID == o.ID && s.Role == o.Role && slices.EqualFunc(s.Addrs, o.Addrs, sameAddr) &&
+		s.Client.equal(o.Client) && s.Secure.equal(o.Secure)
 }
 
-// Participants returns the servers that vote.
-func (m Membership) Participants() []Server { return m.withRole(Participant) }
-
-// Observers returns the servers that do not vote.
-func (m Membership) Observers() []Server { return m.withRole(Observer) }
-
-func (m Membership) withRole(role Role) []Server {
-	var found []Server
-	for _, s := range m.Servers {
-		if s.Role == role {
-			found = append(found, s)
-		}
-	}
-	return found
+func (h HostPort) equal(o HostPort) bool {
+	return h.Port == o.Port && strings.EqualFold(h.Host, o.Host)
 }
 
 var errServerForm = errors.New("want host:quorumPort:electionPort[:participant|:observer][|more addresses][;[clientHost:]clientPort]")
 
-// parseServer reads the value of a server.N line (Java QuorumPeer.QuorumServer). It resolves nothing.
-func parseServer(id int64, value string, multiAddress bool) (Server, error) {
+// badNumber marks an error for which Java throws NumberFormatException or IllegalArgumentException and not
+// ConfigException; a reconfiguration answers the two with different codes.
+type badNumber struct{ text string }
+
+func (e badNumber) Error() string { return e.text }
+
+// ParseServer reads the value of a server.N line (Java QuorumPeer.QuorumServer). It resolves nothing.
+func ParseServer(id proto.ServerID, value string, multiAddress bool) (Server, error) {
 	s := Server{ID: id}
 	parts := strings.Split(value, ";")
 	if len(parts) > 3 {
@@ -140,6 +132,7 @@ func parseServer(id int64, value string, multiAddress bool) (Server, error) {
 	}
 	s.Role = cmp.Or(s.Role, Participant)
 	slices.SortStableFunc(s.Addrs, func(a, b ServerAddr) int { return cmp.Compare(a.Host, b.Host) })
+	s.Addrs = slices.Compact(s.Addrs)
 	for i, target := range []*HostPort{&s.Client, &s.Secure} {
 		if i+1 >= len(parts) || parts[i+1] == "" {
 			continue
@@ -157,7 +150,7 @@ func parseServerAddr(text string) (a ServerAddr, role Role, err error) {
 	if !ok || len(parts) < 3 || len(parts) > 4 || parts[0] == "" {
 		return a, "", errServerForm
 	}
-	a.Host = parts[0]
+	a.Host = canonicalHost(parts[0])
 	if a.QuorumPort, err = parsePort(parts[1]); err != nil {
 		return a, "", err
 	}
@@ -186,23 +179,27 @@ func parseClientPart(text string) (HostPort, error) {
 	}
 	host := anyAddress
 	if len(parts) == 2 {
-		host = parts[0]
+		host = canonicalHost(parts[0])
 	}
 	port, err := parsePort(parts[len(parts)-1])
 	return HostPort{host, port}, err
 }
 
 func parsePort(text string) (int, error) {
-	n, ok := parseDecimal(text, 32)
-	if !ok || n < 1 || n > 65535 {
+	n, err := strconv.ParseInt(text, 10, 32)
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("the port %s must be 1 to 65535", quote(text))
+	case n < 1 || n > 65535:
+		return 0, badNumber{fmt.Sprintf("the port %d must be 1 to 65535", n)}
 	}
 	return int(n), nil
 }
 
-// splitHostPort splits at colons and takes the brackets from an IPv6 host (Java ConfigUtils.getHostAndPort).
+// splitHostPort splits at colons and takes the brackets from an IPv6 host (Java ConfigUtils.getHostAndPort). It refuses
+// what no host has and no properties file keeps.
 func splitHostPort(text string) ([]string, bool) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || r == utf8.RuneError }) {
 		return nil, false
 	}
 	if !strings.HasPrefix(text, "[") {
@@ -213,4 +210,45 @@ func splitHostPort(text string) ([]string, bool) {
 		return nil, false
 	}
 	return append([]string{host}, strings.Split(rest[1:], ":")...), true
+}
+
+// canonicalHost spells an IPv6 address as Java's Inet6Address.getHostAddress does, all eight groups without leading
+// zeros: that is how Java shows it in the text of a configuration. Names stay as they are.
+func canonicalHost(host string) string {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	addr = addr.Unmap()
+	if addr.Is4() {
+		return addr.String()
+	}
+	bytes := addr.As16()
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(bytes[2*i])<<8|uint64(bytes[2*i+1]), 16)
+	}
+	text := strings.Join(groups, ":")
+	if zone := addr.Zone(); zone != "" {
+		text += "%" + zone
+	}
+	return text
+}
+
+// trim is Java's String.trim.
+func trim(s string) string { return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' }) }
+
+// quote makes a value fit for one line of a message.
+func quote(value string) string {
+	const longest = 80
+	value = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, value)
+	if len(value) > longest {
+		value = strings.ToValidUTF8(value[:longest], "") + "..."
+	}
+	return cmp.Or(value, `""`)
 }
