@@ -36,8 +36,9 @@ var networkRows = []row{
 	},
 	{
 		key: "tcpKeepAlive", form: prefixed, kind: kindBool, def: "false",
-		doc: "TCP keep-alive on election connections",
-		at:  func(c *Config) any { return &c.PeerTCPKeepAlive },
+		done: true,
+		doc:  "TCP keep-alive on election connections",
+		at:   func(c *Config) any { return &c.PeerTCPKeepAlive },
 	},
 	{
 		key: "tickTime", form: direct, kind: kindInt, def: "3000", min: 1, max: maxTickTime, unit: "milliseconds", done: true,

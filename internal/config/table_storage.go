@@ -42,13 +42,15 @@ var storageRows = []row{
 	},
 	{
 		key: "commitLogCount", form: prefixed, kind: kindInt, def: "500", floor: 500, min: math.MinInt32, unit: "transactions",
-		doc: "committed transactions kept in memory for servers that come back",
-		at:  func(c *Config) any { return &c.CommitLogCount },
+		done: true,
+		doc:  "committed transactions kept in memory for servers that come back",
+		at:   func(c *Config) any { return &c.CommitLogCount },
 	},
 	{
 		key: "snapshotSizeFactor", form: prefixed, kind: kindFloat, def: "0.33",
-		doc: "share of the snapshot size up to which a server is brought up to date from the log; negative is never",
-		at:  func(c *Config) any { return &c.SnapshotSizeFactor },
+		done: true,
+		doc:  "share of the snapshot size up to which a server is brought up to date from the log; negative is never",
+		at:   func(c *Config) any { return &c.SnapshotSizeFactor },
 	},
 	{
 		key: "forceSync", form: prefixed, kind: kindYesNo, def: "yes", done: true,

@@ -116,7 +116,7 @@ func (s *Server) openNode() error {
 			return err
 		}
 		tick := time.Duration(s.cfg.TickTimeMS) * time.Millisecond
-		o.Peers, o.History = ensemble{s.peers, tick * time.Duration(s.cfg.InitLimit)}, s.store
+		o.Peers, o.History = ensemble{s.peers, tick * time.Duration(s.cfg.ConnectToLearnerMasterLimit)}, s.store
 		o.TickInterval = min(o.TickInterval, ensembleTick)
 		if err := s.joinEnsemble(&o.Member, r); err != nil {
 			return err

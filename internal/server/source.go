@@ -49,7 +49,7 @@ func (a *source) Status() admin.Status {
 	}
 	a.s.node.View(func(s *state.State) {
 		t := s.Tree()
-		st.Zxid = s.LastZxid()
+		st.Zxid = max(st.Zxid, s.LastZxid())
 		st.NodeCount, st.DataSize, st.Ephemerals = t.NodeCount(), t.DataSize(), t.EphemeralCount()
 		st.GlobalSessions = s.Sessions().Len()
 	})
@@ -72,6 +72,7 @@ func (a *source) role(st *admin.Status) {
 		switch state {
 		case proto.Leading:
 			st.Mode, e.Leading = "leader", leadingOf(m.Leader())
+			st.Zxid = proto.MakeZxid(m.Leader().Epoch(), 0) // it has processed its own begin (Leader.startZkServer)
 			e.Leading.Uptime = st.Uptime
 		case proto.Following:
 			st.Mode = "follower"
