@@ -94,7 +94,7 @@ type Journal struct {
 	opt   Options
 	log   *txnlog.Writer
 	buf   []byte // one encoded transaction
-	err   error // the first error
+	err   error  // the first error
 
 	closed int64 // bytes of the log files ended by their size since the last roll that was ordered
 

@@ -105,6 +105,7 @@ func (n *Node) completed(c *journal.Completion) {
 	if r := c.Restart; r != nil && r.Tree != nil {
 		n.mu.Lock()
 		n.state.Install(r.Tree, r.Sessions, r.Applied)
+		n.fence = r.Fence
 		n.mu.Unlock()
 		restart = &member.Restart{Base: r.Base, Entries: r.Entries, Applied: r.Applied, Floor: r.Floor}
 	}

@@ -27,6 +27,8 @@ const (
 	inputPacket
 	inputSnapReceived
 	inputLinkDown
+	inputStreamed // a snapshot or old records were sent as a whole
+	inputHeard    // a snapshot is coming in
 )
 
 // An input is one thing the loop is told.

@@ -97,7 +97,9 @@ func (n *Node) sendSnapshot(link uint64) {
 	n.opt.Peers.Send(link, proto.QuorumPacket{Type: proto.PacketSnap, Zxid: p.Zxid})
 	n.opt.Peers.Stream(link, func(w io.Writer) error {
 		defer n.giveBack(view.Close)
-		return snap.WriteBody(w, p)
+		err := snap.WriteBody(w, p)
+		n.inbox.post(input{kind: inputStreamed, link: zab.Link(link)})
+		return err
 	})
 }
 
@@ -121,10 +123,11 @@ func (n *Node) sendHistory(link uint64, from, to proto.Zxid) {
 			_, err := b.Write(buf)
 			return err
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = b.Flush()
 		}
-		return b.Flush()
+		n.inbox.post(input{kind: inputStreamed, link: zab.Link(link)})
+		return err
 	})
 }
 
@@ -148,7 +151,7 @@ func (n *Node) Packet(link uint64, p proto.QuorumPacket) {
 
 // Snapshot reads the body that follows SNAP into memory.
 func (n *Node) Snapshot(link uint64, z proto.Zxid, r io.Reader) error {
-	t, s, err := snap.ReadBody(r, n.opt.SnapOptions)
+	t, s, err := snap.ReadBody(&heardReader{node: n, link: zab.Link(link), r: r}, n.opt.SnapOptions)
 	if err != nil {
 		return err
 	}
@@ -158,6 +161,26 @@ func (n *Node) Snapshot(link uint64, z proto.Zxid, r io.Reader) error {
 	}
 	return nil
 }
+
+// A heardReader lets the member know that a large snapshot is still coming.
+type heardReader struct {
+	node *Node
+	link zab.Link
+	r    io.Reader
+	told int64 // running time
+}
+
+// Read implements [io.Reader].
+func (h *heardReader) Read(p []byte) (int, error) {
+	k, err := h.r.Read(p)
+	if now := h.node.RunningMS(); k > 0 && now-h.told > heardEveryMS {
+		h.told = now
+		h.node.inbox.post(input{kind: inputHeard, link: h.link})
+	}
+	return k, err
+}
+
+const heardEveryMS = 250
 
 // Down says that a link has ended.
 func (n *Node) Down(link uint64, why error) {

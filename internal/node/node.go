@@ -93,6 +93,8 @@ type Node struct {
 	gate      *gate
 	role      atomic.Int32 // proto.PeerState
 	listening bool         // the loop's: learners are let in
+	diverged  proto.Zxid   // the loop's: after which the state was not what it should be
+	fence     uint64       // of the state: snapshots of one that was replaced are not written
 
 	writer   diskWriter
 	snapping atomic.Bool

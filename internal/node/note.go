@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 
 	"quokka/internal/core/member"
 	"quokka/internal/core/zab"
@@ -30,6 +31,8 @@ func (n *Node) note(o *member.Note) {
 		n.log.Warn("deleting ephemeral nodes whose session is unknown", "session", id)
 	case member.NoteReaped:
 		n.log.Info("deleting containers without children and TTL nodes past their time", "candidates", o.N)
+	case member.NoteDiverged:
+		n.log.Error("this server's state differs from its leader's; it stops serving and asks for a snapshot", "zxid", proto.Zxid(o.N).String())
 	case member.NoteReconfigRefused:
 		n.log.Warn("a reconfiguration is refused", "why", o.Text)
 	case member.NoteMoved:
@@ -69,7 +72,7 @@ func (n *Node) noteZab(o *zab.Note) {
 	case zab.NoteFollowerInfo:
 		n.log.Info(fmt.Sprintf("Follower sid: %d : info : %s", o.Server, o.Text), "config_version", o.N)
 	case zab.NoteSync:
-		if o.Text == "SNAP" {
+		if strings.HasPrefix(o.Text, "SNAP") {
 			n.opt.Metrics.SnapCount.Inc()
 		} else {
 			n.opt.Metrics.DiffCount.Inc()

@@ -86,6 +86,11 @@ func (n *Node) effects() error {
 			n.opt.Metrics.UnrecoverableErrorCount.Inc()
 			return &StopError{Reason: e.Stop.Why, Exit: e.Stop.Exit}
 		}
+		if n.diverged != 0 {
+			n.member.Diverged(n.diverged)
+			n.diverged = 0
+			continue
+		}
 		if !e.Again {
 			return nil
 		}
@@ -169,6 +174,10 @@ func (n *Node) fromPeers(in *input) {
 		}
 	case inputLinkDown:
 		n.member.LinkDown(in.link, in.why)
+	case inputStreamed:
+		n.member.Streamed(in.link)
+	case inputHeard:
+		n.member.Heard(in.link)
 	}
 }
 

@@ -17,7 +17,7 @@ func (n *Node) snapshot() {
 	}
 	view := n.state.Tree().View()
 	p := snap.Picture{Sessions: n.state.Sessions().Snapshot(), View: view, Zxid: n.state.LastZxid(),
-		Digest: n.opt.Digest, LastProcessed: n.opt.LastProcessed}
+		Digest: n.opt.Digest, LastProcessed: n.opt.LastProcessed, Fence: n.fence}
 	n.wg.Go(func() {
 		begin := time.Now()
 		n.log.Info(fmt.Sprintf("Snapshotting: %v", p.Zxid))

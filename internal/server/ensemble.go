@@ -39,28 +39,11 @@ func (s *Server) checkMember() error {
 	return nil
 }
 
-// epochs reads the epoch files and writes what was missing.
-func (s *Server) epochs(last proto.Zxid) (store.Epochs, error) {
-	e, err := s.store.ReadEpochs(last)
-	if err != nil {
-		return e, err
-	}
-	if e.FromTemp || e.Missing {
-		if err := s.store.StoreEpoch(store.CurrentEpoch, e.Current); err != nil {
-			return e, err
-		}
-		if err := s.store.StoreEpoch(store.AcceptedEpoch, e.Accepted); err != nil {
-			return e, err
-		}
-	}
-	return e, nil
-}
-
 // joinEnsemble completes the member's configuration with what makes it one
 // of several.
 func (s *Server) joinEnsemble(m *member.Config, r *store.Recovered) error {
 	c := &s.cfg
-	e, err := s.epochs(max(r.LastZxid, 0))
+	e, err := s.store.LoadEpochs(max(r.LastZxid, 0))
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func (s *Server) storeOptions() store.Options {
 		NoAutoCreateDir: !c.DataDirAutocreate, NoAutoCreateDB: !c.DBAutocreate, TrustEmpty: c.SnapshotTrustEmpty,
 		Method: method, Digest: c.DigestEnabled, LastProcessed: c.SerializeLastProcessedZxid,
 		Log:  txnlog.Options{PreallocSize: c.PreAllocSizeKB << 10, NoSync: !c.ForceSync},
-		Tree: s.treeOptions(), KeepEntries: s.keepEntries(),
+		Tree: s.treeOptions(), KeepEntries: s.keepEntries(), Ensemble: c.Distributed(),
 	}
 }
 

@@ -42,10 +42,11 @@ func (a *source) SetTraceMask(mask int64)  { a.mask.Store(mask) }
 func (a *source) Status() admin.Status {
 	st := admin.Status{
 		Mode: "standalone", Connections: a.s.clients.Len(), Outstanding: int(a.s.clients.Outstanding()),
-		Uptime: time.Since(a.started),
 	}
 	if a.s.cfg.Distributed() {
 		a.role(&st)
+	} else {
+		st.Uptime = time.Since(a.started)
 	}
 	a.s.node.View(func(s *state.State) {
 		t := s.Tree()
@@ -58,8 +59,10 @@ func (a *source) Status() admin.Status {
 }
 
 // role says what a member of an ensemble is doing: all of it at one moment.
+// Uptime is that of the role, as Java makes a ZooKeeperServer for each.
 func (a *source) role(st *admin.Status) {
 	st.Mode = ""
+	running := a.s.node.RunningMS()
 	a.s.node.Inspect(func(m *member.Member) {
 		state, leader := m.Phase()
 		if !m.Serving() || state == proto.Looking {
@@ -67,8 +70,9 @@ func (a *source) role(st *admin.Status) {
 		}
 		e := &admin.EnsembleStatus{
 			PeerState:  strings.ToLower(state.String()) + " - broadcast", // who is served is beyond synchronisation
-			QuorumSize: len(a.membership(m).Participants()),
+			QuorumSize: len(m.Members().Active.Participants()),
 		}
+		st.Uptime = time.Duration(max(running-m.Since(), 0)) * time.Millisecond
 		switch state {
 		case proto.Leading:
 			st.Mode, e.Leading = "leader", leadingOf(m.Leader())
@@ -83,9 +87,13 @@ func (a *source) role(st *admin.Status) {
 	})
 }
 
-// leadingOf counts the learners of a leader.
+// leadingOf says what a leader has to do.
 func leadingOf(l *zab.Leader) *admin.Leading {
-	v := &admin.Leading{Proposals: admin.ProposalSizes{Last: -1, Min: -1, Max: -1}}
+	p := l.ProposalSizes()
+	v := &admin.Leading{
+		PendingSyncs: l.PendingSyncs(),
+		Proposals:    admin.ProposalSizes{Last: int64(p.Last), Min: int64(p.Min), Max: int64(p.Max)},
+	}
 	active, _ := l.Members()
 	for _, learner := range l.Learners() {
 		v.Learners++
@@ -101,15 +109,6 @@ func leadingOf(l *zab.Leader) *admin.Leading {
 		}
 	}
 	return v
-}
-
-// membership returns the active configuration.
-func (a *source) membership(m *member.Member) quorum.Membership {
-	if l := m.Leader(); l != nil {
-		active, _ := l.Members()
-		return active
-	}
-	return a.s.cfg.Membership
 }
 
 func (a *source) Conf() admin.Conf {
@@ -133,7 +132,7 @@ func (a *source) Conf() admin.Conf {
 func (a *source) ensembleConf() *admin.EnsembleConf {
 	c := &a.s.cfg
 	now := c.Membership
-	a.s.node.Inspect(func(m *member.Member) { now = a.membership(m) })
+	a.s.node.Inspect(func(m *member.Member) { now = m.Members().Active })
 	me, ok := now.Server(c.ServerID)
 	if !ok {
 		me, _ = c.Membership.Server(c.ServerID)

@@ -266,7 +266,7 @@ func (m *Member) close(c *client) {
 // serve begins to serve clients in the role that is ready now. Connections
 // that waited for it go on where they were.
 func (m *Member) serve() {
-	m.starting, m.begun = false, true
+	m.starting, m.begun, m.since = false, true, m.now.Running
 	epoch := proto.Epoch(0)
 	switch m.phase {
 	case leading:

@@ -106,6 +106,7 @@ const (
 	NoteLeading                         // the election was won; N is how many ms it took
 	NoteFollowing                       // the election found a leader, Server; N as above
 	NoteObserving                       // the same for an observer
+	NoteDiverged                        // the state differs from the leader's after the zxid N
 	NoteReconfigRefused                 // Text says why a reconfiguration is not possible
 	NoteMoved                           // a session was claimed by another server; its connection here is closed
 )

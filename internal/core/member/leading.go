@@ -9,12 +9,17 @@ import (
 	"quokka/internal/proto"
 )
 
-// A remote is a session at a learner, as the leader knows it.
+// A remote is where the leader knows a session to be.
 type remote struct {
-	link    zab.Link // whose requests are the session's
+	link    zab.Link // whose requests are the session's; 0 is not known yet
 	syncing int      // syncs not answered
 	held    fifo.Queue[proto.QuorumPacket]
 }
+
+// here is the link of sessions whose clients came to the leader itself. They
+// stay its own when the connection ends: what another server still forwards
+// is older.
+const here zab.Link = 1<<64 - 1
 
 // A syncOrigin is who waits for a sync: a client here, or a session at a
 // learner.
@@ -35,6 +40,9 @@ func (m *Member) leads() bool {
 func (m *Member) takeOver() {
 	for id, timeout := range m.state.Sessions().All() {
 		m.clock.Track(id, timeout, m.now.Running)
+	}
+	for id := range m.local {
+		m.remoteOf(id).link = here
 	}
 	m.reaper = reaper{next: m.now.Running + m.cfg.ContainerCheckMS}
 }
@@ -98,7 +106,10 @@ func (m *Member) revalidated(u *zab.Up) {
 			m.noteConn(NoteMoved, t.Session, c.id)
 			m.close(c)
 		}
-		m.remoteOf(t.Session).link = u.Link
+		r := m.remoteOf(t.Session)
+		if r.link != u.Link { // what the old one's syncs hold back is too late
+			r.link, r.syncing, r.held = u.Link, 0, fifo.Queue[proto.QuorumPacket]{}
+		}
 	}
 	m.leader.Reply(u.Link, proto.QuorumPacket{
 		Type: proto.PacketRevalidate, Zxid: u.Packet.Zxid, Data: proto.AppendRevalidated(nil, t.Session, valid),
@@ -165,8 +176,7 @@ func (m *Member) execute(link zab.Link, q *proto.ForwardedRequest, auth []proto.
 func (m *Member) claim(link zab.Link, r *state.Request) {
 	if m.clock.Touch(r.Session, 0, m.now.Running) {
 		o := m.remoteOf(r.Session)
-		switch {
-		case m.local[r.Session] != nil, o.link != 0 && o.link != link:
+		if o.link != 0 && o.link != link {
 			r.SessionErr = proto.SessionMoved
 			return
 		}

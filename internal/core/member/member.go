@@ -111,6 +111,7 @@ type Member struct {
 	why          string         // why the last role ended
 	designated   proto.ServerID // the leader that a reconfiguration has named
 	wantSnapshot bool           // the next leader has to send one
+	healed       proto.Epoch    // in which a snapshot was wanted because of a digest
 	noData       bool
 	roleOut      zab.Effects // the role writes here
 	spare        zab.Effects
@@ -120,6 +121,7 @@ type Member struct {
 	served   proto.Epoch // the epoch in which clients were served last
 	starting bool        // the role is ready; clients are served once the effects so far are done
 	begun    bool        // they are
+	since    int64       // running time when that began
 
 	clients map[watch.ConnID]*client
 	local   map[proto.SessionID]*client // which connection here a session belongs to
@@ -253,6 +255,13 @@ func (m *Member) Outstanding() int {
 	}
 	return n
 }
+
+// Members returns the servers of the ensemble.
+func (m *Member) Members() Members { return m.members }
+
+// Since returns the running time in ms at which the role became ready for
+// clients. It is valid while they are served.
+func (m *Member) Since() int64 { return m.since }
 
 // Clock returns the expiry clock, to be read only. Only a leader's runs.
 func (m *Member) Clock() *session.Clock { return m.clock }

@@ -31,7 +31,7 @@ func (m *Member) Drained() {
 		zxid = -1
 	}
 	if m.learner != nil {
-		m.wantSnapshot = m.learner.NeedSnapshot()
+		m.wantSnapshot = m.wantSnapshot || m.learner.NeedSnapshot()
 		m.learner = nil
 	}
 	m.election.Look(m.now.Running, zxid, m.current)
@@ -323,7 +323,7 @@ func (m *Member) Truncated(ok bool, why string, r *Restart) {
 // Installed says that a received snapshot is durable and is the state.
 func (m *Member) Installed(r *Restart) {
 	m.reread(r)
-	m.noData = false
+	m.noData, m.wantSnapshot = false, false
 	if m.learner != nil {
 		m.learner.Installed(m.now.Running)
 	}
@@ -338,6 +338,9 @@ func (m *Member) reread(r *Restart) {
 	}
 	m.restart(*r)
 	m.closeClients()
+	if !m.cfg.ReconfigEnabled {
+		m.out.Members = &m.members // /zookeeper/config shows this server's own (Learner.syncWithLeader)
+	}
 }
 
 func (m *Member) restart(r Restart) { m.history.Restart(r.Base, r.Entries, r.Applied, r.Floor) }
@@ -355,6 +358,25 @@ func (m *Member) Heard(link zab.Link) {
 	if m.phase == learning && link == m.link {
 		m.learner.Heard(m.now.Running)
 	}
+}
+
+// Diverged says that the state after a transaction is not what the leader has
+// promised. This server takes no part with such a state: it gets the
+// leader's. If it still differs then, it is the leader's word that is wrong
+// (some Java releases log wrong digests), and getting it again would not help.
+func (m *Member) Diverged(z proto.Zxid) {
+	if m.phase != learning || m.healed == m.learner.Epoch() {
+		return
+	}
+	m.healed = m.learner.Epoch()
+	m.wantSnapshot = true
+	m.noteDiverged(z)
+	m.leave(zab.End{Kind: zab.ToLooking, Why: "the state differs from the leader's: it has to be sent anew"})
+	m.closeClients()
+}
+
+func (m *Member) noteDiverged(z proto.Zxid) {
+	m.out.Notes = append(m.out.Notes, Note{Kind: NoteDiverged, N: int64(z)})
 }
 
 // Phase tells the state of this server as its peers see it, and the server

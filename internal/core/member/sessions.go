@@ -6,6 +6,7 @@ import (
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
+	"quokka/internal/fifo"
 	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
@@ -49,9 +50,18 @@ func (m *Member) openSession(c *client) {
 		return
 	}
 	m.clock.Track(id, c.timeoutMS, m.now.Running)
+	m.keepHere(id)
 	if ok, _ := m.propose(&state.Request{Session: id, Conn: c.id, Op: proto.OpCreateSession, TimeoutMS: c.timeoutMS}); !ok {
 		m.clock.Forget(id)
 		m.close(c)
+	}
+}
+
+// keepHere makes a session the leader's own.
+func (m *Member) keepHere(id proto.SessionID) {
+	if !m.cfg.Standalone {
+		r := m.remoteOf(id)
+		r.link, r.syncing, r.held = here, 0, fifo.Queue[proto.QuorumPacket]{}
 	}
 }
 
@@ -78,7 +88,7 @@ func (m *Member) attach(c *client, password []byte) {
 		m.refuse(c, NoteInvalid)
 		return
 	}
-	delete(m.remote, c.session)
+	m.keepHere(c.session)
 	m.attached(c)
 }
 

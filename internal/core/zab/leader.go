@@ -74,9 +74,9 @@ var leaderTimeouts = [...]string{
 // It promises: the epoch is above every one that a quorum has accepted, and
 // durable before anybody is told; its own history becomes committed only
 // when a quorum holds it durably; proposals are committed in order, each
-// when a quorum of every configuration that counts for it, this server with
-// its own disk among them, holds it; who is no voter, or observes, is in no
-// quorum.
+// when a quorum of every configuration that counts for it holds it durably.
+// This server counts like any other, when its own disk says so; a quorum of
+// others commits without it. Who is no voter, or observes, is in no quorum.
 type Leader struct {
 	cfg LeaderConfig
 	h   *History
@@ -106,6 +106,7 @@ type Leader struct {
 
 	pupils []*pupil // by age
 	reads  readQueue
+	sizes  ProposalSizes
 }
 
 // NewLeader returns the leader of a server that won the election. Its log
@@ -116,7 +117,7 @@ func NewLeader(cfg LeaderConfig, h *History, now int64, out *Effects) *Leader {
 	}
 	l := &Leader{
 		cfg: cfg, h: h, out: out, next: now + cfg.TickMS/2, start: now, initial: h.Last(), proposed: h.Last(),
-		active: cfg.Active, seen: cfg.Next,
+		active: cfg.Active, seen: cfg.Next, sizes: ProposalSizes{Last: -1, Min: -1, Max: -1},
 	}
 	l.acks.committed = h.Applied()
 	if cfg.Standalone {
@@ -158,20 +159,20 @@ func (l *Leader) pendingIsMine() bool {
 // setRules computes the voting rules of the configurations, false if they
 // have none.
 func (l *Leader) setRules() bool {
-	var err error
-	if l.rule, err = l.active.Rule(); err != nil {
-		l.fail(FailStop, "the active configuration has no quorum: %v", err)
-		return false
-	}
-	l.rules = []quorum.Config{l.rule}
+	configs := []quorum.Membership{l.active}
 	if l.seen.Version > l.active.Version {
-		next, err := l.seen.Rule()
-		if err != nil {
-			l.fail(FailStop, "the next configuration has no quorum: %v", err)
+		configs = append(configs, l.seen)
+	}
+	l.rules = nil // a new slice: the terms of earlier proposals hold the old one
+	for _, m := range configs {
+		rule, err := m.Rule()
+		if err != nil || len(rule.Voters()) == 0 {
+			l.fail(FailStop, "configuration %x has no quorum (%v): it needs participants", m.Version, err)
 			return false
 		}
-		l.rules = append(l.rules, next)
+		l.rules = append(l.rules, rule)
 	}
+	l.rule = l.rules[0]
 	return true
 }
 

@@ -40,6 +40,7 @@ func (l *Leader) Propose(now int64, e Entry) {
 		return
 	}
 	l.proposed, l.epoch = z, z.Epoch()
+	l.sizes.add(len(e.Raw))
 	l.out.Disk = append(l.out.Disk, Disk{Kind: DiskAppend, Entry: e})
 	for _, p := range l.pupils {
 		if p.takesProposals() && !p.observer {

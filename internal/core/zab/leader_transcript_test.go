@@ -165,7 +165,6 @@ func (w *leaderWorld) number(s string) int64 {
 //	tick [HALVES]
 //	sleep MS                      the process is stopped
 //	looking SERVER
-
 func (w *leaderWorld) input(f []string) {
 	w.t.Helper()
 	switch f[0] {

@@ -113,9 +113,12 @@ func NewLearner(cfg LearnerConfig, h *History, now int64, out *Effects) *Learner
 	}
 }
 
-// Ready tells whether the leader declared us up to date: clients can be
-// served.
-func (f *Learner) Ready() bool { return f.phase == learnerServing && !f.ended() }
+// Ready tells whether the leader declared us up to date and nothing is
+// applied that may not be committed, as it can be after a restart: clients
+// can be served.
+func (f *Learner) Ready() bool {
+	return f.phase == learnerServing && f.committed >= f.h.Applied() && !f.ended()
+}
 
 // Epoch returns the leader's epoch, 0 before it is known.
 func (f *Learner) Epoch() proto.Epoch { return f.epoch }
@@ -186,11 +189,12 @@ func (f *Learner) Durable(now int64, z proto.Zxid) {
 	if z = min(z, f.h.Last()); z > f.h.Durable() {
 		f.h.SetDurable(z)
 	}
-	if !f.ended() {
-		f.adoptEpoch()
-		f.payAcks()
+	if f.ended() {
+		return
 	}
-	if f.Ready() {
+	f.adoptEpoch()
+	f.payAcks()
+	if f.phase == learnerServing {
 		f.apply()
 	}
 }

@@ -139,6 +139,13 @@ func (w *learnerTrial) round(kinds map[string]int) {
 	if w.f != nil {
 		w.cfg.WantSnapshot = w.f.NeedSnapshot()
 	}
+	if w.f != nil && w.rng.IntN(5) == 0 { // a new process, which applies all of its log
+		kinds["restart"]++
+		w.cfg.WantSnapshot = false
+		w.h = NewHistory(0)
+		w.h.Restart(w.base, w.log, w.last(), w.base)
+		w.prev = w.last()
+	}
 	w.cfg.LeaderEpoch, w.cfg.LeaderZxid = w.current, w.h.Last()
 	w.l.planned, w.l.acked, w.l.upToDate, w.l.queue, w.l.awaits = false, false, false, nil, nil
 	w.down = false
@@ -275,6 +282,9 @@ func (w *learnerTrial) observe(kinds map[string]int) {
 				w.t.Errorf("acknowledged %v, which the leader does not have", s.Packet.Zxid)
 			}
 		}
+	}
+	if w.f.Ready() && w.h.Applied() > 0 && w.h.Applied().Counter() > 0 && learnerIndex(w.committed, w.h.Applied()) < 0 {
+		w.t.Errorf("clients see %v, which is not committed", w.h.Applied())
 	}
 	known := w.h.Known()
 	if len(w.committed) == 0 && known > 0 || len(w.committed) > 0 && known > w.committed[len(w.committed)-1].Zxid() && known.Counter() != 0 {

@@ -1,6 +1,8 @@
 package zab
 
 import (
+	"slices"
+
 	"quokka/internal/proto"
 )
 
@@ -16,15 +18,15 @@ func learnerDiff(f *Learner, p proto.QuorumPacket) {
 	f.receive(min(p.Zxid, f.h.Last()))
 }
 
-// receive begins to take proposals. All up to z is in the leader's history.
+// receive begins to take proposals. All up to z is in the leader's history;
+// what our log has after it is open, even if a restart has applied it.
 func (f *Learner) receive(z proto.Zxid) {
 	f.phase = learnerReceiving
-	f.committed = max(z, f.h.Applied())
+	f.committed = max(z, f.h.Base())
 	f.streamed = f.committed
-	for _, e := range f.h.Pending() {
-		if e.Zxid() > f.committed {
-			f.open = append(f.open, e)
-		}
+	if prev, ok := f.h.Below(f.committed); ok {
+		rest, _ := f.h.Since(prev)
+		f.open = slices.Clone(rest)
 	}
 }
 
@@ -37,6 +39,9 @@ func learnerTrunc(f *Learner, p proto.QuorumPacket) {
 		f.leaveForSnapshot("the leader answers with TRUNC %v although our log cannot be cut", z)
 	case z < 0 || z > f.h.Last():
 		f.leaveForSnapshot("the leader orders to truncate a log that ends at %v to %v", f.h.Last(), z)
+	case z < f.h.Base() && z.Epoch() == f.epoch:
+		// It will have committed more, or it will fail and all be history.
+		f.leave("the leader orders to truncate its own proposals after %v, not all of which are in memory: trying again", z)
 	case z == f.h.Last() || f.proposedByLeader(z):
 		f.note(NoteTruncating, z, "nothing is cut: what follows was proposed by this leader")
 		f.receive(z)
@@ -54,9 +59,6 @@ func learnerTrunc(f *Learner, p proto.QuorumPacket) {
 // again. They stay, since it may have counted our acknowledgments, and the
 // repetitions are acknowledged without writing them again.
 func (f *Learner) proposedByLeader(z proto.Zxid) bool {
-	if z.Epoch() == f.epoch {
-		return true
-	}
 	prev, ok := f.h.Below(z)
 	if !ok {
 		return false

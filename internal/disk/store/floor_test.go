@@ -218,7 +218,7 @@ func TestHistory(t *testing.T) {
 		{0, 30, 30}, {0, l.last, 40}, {29, e2 + 1, 2}, {30, e2 + 5, 5}, {e2, e2 + 2, 2}, {e5, l.last, 5}, {e2 + 5, e5 + 1, 1},
 		{e5 + 4, l.last, 1}, {l.last, l.last, 0}, {30, 10, 0},
 		{31, e2 + 1, -1}, {e2 + 6, l.last, -1}, {proto.MakeZxid(3, 0), l.last, -1}, {proto.MakeZxid(4, 7), l.last, -1},
-		{-1, 5, -1}, {proto.MakeZxid(1, 0), l.last, -1},
+		{e2 + 3, e5, 2}, {30, proto.MakeZxid(9, 0), 10}, {e2 + 6, e5, -1}, {-1, 5, -1}, {proto.MakeZxid(1, 0), l.last, -1},
 	} {
 		count := 0
 		err := s.History(c.from, c.to, func(z proto.Zxid, payload []byte) error {

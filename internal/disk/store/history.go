@@ -100,7 +100,8 @@ func (s *Store) backfill(r *Recovered, n uint32) error {
 
 // History visits the records of the log in (from, to] in order, each with its
 // payload, which is valid only during the visit. It may run beside the writer
-// of the log if the record to is durable.
+// of the log if everything up to the record to is durable. to may also be
+// (e, 0), with which no record is: then all before the epoch e are meant.
 //
 // from must be [Store.Floor], or a record above it, or (e, 0) where the log has
 // (e, 1): then whoever has from has everything before it. Otherwise the error
@@ -134,7 +135,7 @@ func (s *Store) History(from, to proto.Zxid, visit func(z proto.Zxid, payload []
 	if last == from && txnlog.IsGap(err) {
 		err = ErrNotInLog
 	}
-	if err == nil && last != to {
+	if err == nil && last != to && to.Counter() != 0 {
 		err = fmt.Errorf("the log goes on from %v to another record than %v", last, to)
 	}
 	if err != nil {
