@@ -129,6 +129,20 @@ func TestDumpOfAMember(t *testing.T) {
 	}
 }
 
+// With local sessions a server shows its own first (LearnerSessionTracker, LeaderSessionTracker).
+func TestDumpWithLocalSessions(t *testing.T) {
+	inUTC(t)
+	local := map[time.Time][]proto.SessionID{time.Date(2026, 11, 22, 15, 0, 20, 0, time.UTC): {session}}
+	want := "SessionTracker dump:\nLocal Session Sets (1)/(1):\n1 expire at Sun Nov 22 15:00:20 UTC 2026:\n\t0x100001bdc900000\n"
+	for mode, next := range map[string]string{"follower": "Global Sessions(2):\n", "leader": "Global Session Sets (1)/(1):\n"} {
+		src := memberOf(mode, 3)
+		src.local = local
+		if got := ask(t, allWords(src), "dump", nil); !strings.HasPrefix(got, want+next) {
+			t.Errorf("a %s's dump:\n%s", mode, got)
+		}
+	}
+}
+
 // The role may end between the question whether the server serves and the one what it does.
 func TestTheRoleEndsWhileAWordIsAnswered(t *testing.T) {
 	src := memberOf("leader", 3)

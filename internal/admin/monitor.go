@@ -67,12 +67,16 @@ func gauges(st *Status, m *metrics.Stats, emit metrics.Emit) {
 	number("auth_failed_count", m.AuthFailed.Load())
 }
 
-// ensembleGauges are those of QuorumZooKeeperServer and LeaderZooKeeperServer.registerMetrics.
+// ensembleGauges are those of registerMetrics in QuorumZooKeeperServer, LeaderZooKeeperServer and
+// FollowerZooKeeperServer.
 func ensembleGauges(e *EnsembleStatus, emit metrics.Emit) {
 	number := func(name string, n int64) { emit(name, strconv.FormatInt(n, 10)) }
 	number("quorum_size", int64(e.QuorumSize))
 	l := e.Leading
 	if l == nil {
+		if e.Relaying {
+			number("synced_observers", int64(e.RelayedObservers)) // FollowerZooKeeperServer
+		}
 		return
 	}
 	number("learners", int64(l.Learners))

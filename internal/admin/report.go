@@ -158,7 +158,15 @@ func (w *Words) dirs(p *printer, _ []byte) {
 
 func (w *Words) dump(p *printer, _ []byte) {
 	p.line("SessionTracker dump:")
+	local, hasLocal := w.source.LocalSessionExpiries()
+	if hasLocal {
+		p.text("Local Session ")
+		expiries(p, local, func(id proto.SessionID) { p.line("\t", id.String()) })
+	}
 	if e, ok := w.source.SessionExpiries(); ok {
+		if hasLocal {
+			p.text("Global ")
+		}
 		p.text("Session ")
 		expiries(p, e, func(id proto.SessionID) { p.line("\t", id.String()) })
 	} else {

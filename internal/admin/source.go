@@ -29,6 +29,8 @@ type Source interface {
 	// SessionExpiries are when sessions that stay silent end. It is false for a learner, which leaves that to its
 	// leader.
 	SessionExpiries() (Expiries[proto.SessionID], bool)
+	// LocalSessionExpiries are those of local sessions. It is false when there are none by configuration.
+	LocalSessionExpiries() (Expiries[proto.SessionID], bool)
 	SessionTimeouts() (sessions int, each iter.Seq2[proto.SessionID, int32]) // of global sessions in ms, by id
 
 	Ephemerals() (sessions int, each iter.Seq2[proto.SessionID, []string]) // paths by owner
@@ -73,6 +75,9 @@ type EnsembleStatus struct {
 	QuorumSize     int            // voting members of the active configuration
 	ObserverMaster proto.ServerID // of an observer: the server that it learns from
 	Leading        *Leading       // nil for a learner
+
+	Relaying         bool // a follower that serves observers
+	RelayedObservers int  // those that are synchronised
 }
 
 // Leading is what a leader shows besides (Java LeaderZooKeeperServer).

@@ -26,7 +26,8 @@ type fakeSource struct {
 	digests        []Digest
 	mask           int64
 	connResets     int
-	timeouts       map[proto.SessionID]int32 // of a learner; nil for others
+	timeouts       map[proto.SessionID]int32       // of a learner; nil for others
+	local          map[time.Time][]proto.SessionID // nil without local sessions
 }
 
 const session = proto.SessionID(0x100001bdc900000)
@@ -77,6 +78,10 @@ func (f *fakeSource) SetTraceMask(mask int64)         { f.mask = mask }
 func (f *fakeSource) ResetConnections()               { f.connResets++ }
 
 func (f *fakeSource) ConnectionExpiries() Expiries[ConnInfo] { return expiriesOf(f.connExpiries) }
+
+func (f *fakeSource) LocalSessionExpiries() (Expiries[proto.SessionID], bool) {
+	return expiriesOf(f.local), f.local != nil
+}
 
 func (f *fakeSource) SessionExpiries() (Expiries[proto.SessionID], bool) {
 	return expiriesOf(f.expiries), f.timeouts == nil

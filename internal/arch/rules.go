@@ -26,7 +26,8 @@ quorum, frame < peers;
 metrics, proto < admin;
 frame, proto, metrics, fifo < clients;
 member, journal, metrics < node;
-member, journal < sim;
+zab, state < check;
+member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 server, config, sim < cli;
 `
@@ -38,7 +39,7 @@ var Floors = map[string]string{
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
-	"journal": "journal", "node": "node", "sim": "sim", "admin": "admin", "server": "server", "cli": "cli",
+	"journal": "journal", "node": "node", "sim": "sim", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
 }
 
 // Forbidden says why an import that the floors would allow is none.

@@ -36,9 +36,10 @@ type commands struct {
 	LogLevel  string `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
 
 	Server  serverCmd  `cmd:"" aliases:"start-foreground" help:"Run a server until it is stopped by SIGTERM or SIGINT."`
-	Dev     devCmd     `cmd:"" help:"Run a server for development, with data that is thrown away at the end."`
+	Dev     devCmd     `cmd:"" help:"Run three servers for development, with data that is thrown away at the end."`
 	Config  configCmd  `cmd:"" help:"Print the configuration a server would run with, or all keys there are."`
 	Bench   Bench      `cmd:"" help:"Load any ZooKeeper-compatible server and report throughput and latencies."`
+	Sim     simCmd     `cmd:"" help:"Simulate an ensemble under faults and check that nothing is lost (docs/simulation.md)."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

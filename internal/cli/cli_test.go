@@ -46,7 +46,7 @@ func TestSplitSettings(t *testing.T) {
 		{"-D", "-D", "", ""},
 		{"server --unknown 5", "server --unknown 5", "", ""},
 		{"server tick-time", "server tick-time", "", ""},
-		{"server -tick-time 5", "server -tick-time 5", "", ""},
+		{"server -tick-time 5", "server", "tick-time=5", ""},
 		{"--log-level debug server --help", "--log-level debug server --help", "", ""},
 		{"server -- --tick-time", "server -- --tick-time", "", ""},
 	} {

@@ -34,6 +34,9 @@ func splitSettings(args []string) (rest []string, s settings) {
 			s.properties = append(s.properties, p)
 			continue
 		}
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' { // -seed is --seed: there are no short flags
+			arg = "-" + arg
+		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		isBool, known := boolean[name]
 		if !known || !strings.HasPrefix(arg, "--") {

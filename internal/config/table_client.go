@@ -90,7 +90,7 @@ var featureRows = []row{
 		at:  func(c *Config) any { return &c.EnableEagerACLCheck },
 	},
 	{
-		key: "readonlymode.enabled", form: bare, kind: kindBool, def: "false",
+		key: "readonlymode.enabled", form: bare, kind: kindBool, def: "false", done: true,
 		doc: "serve reads to willing clients while there is no quorum",
 		at:  func(c *Config) any { return &c.ReadOnlyModeEnabled },
 	},
@@ -100,12 +100,12 @@ var featureRows = []row{
 		at:  func(c *Config) any { return &c.ReconfigEnabled },
 	},
 	{
-		key: "localSessionsEnabled", form: direct, kind: kindBool, def: "false",
+		key: "localSessionsEnabled", form: direct, kind: kindBool, def: "false", done: true,
 		doc: "sessions that only their server knows",
 		at:  func(c *Config) any { return &c.LocalSessionsEnabled },
 	},
 	{
-		key: "localSessionsUpgradingEnabled", form: direct, kind: kindBool, def: "false",
+		key: "localSessionsUpgradingEnabled", form: direct, kind: kindBool, def: "false", done: true,
 		doc: "make a local session global when it creates an ephemeral node",
 		at:  func(c *Config) any { return &c.LocalSessionsUpgradingEnabled },
 	},

@@ -56,8 +56,9 @@ var ensembleRows = []row{
 	},
 	{
 		key: "observerMasterPort", form: direct, kind: kindInt, def: "0", max: 65535, unit: "port",
-		doc: "port on which a follower accepts observers; 0 is none",
-		at:  func(c *Config) any { return &c.ObserverMasterPort },
+		done: true,
+		doc:  "port on which a follower accepts observers; 0 is none",
+		at:   func(c *Config) any { return &c.ObserverMasterPort },
 	},
 	{
 		key: "syncEnabled", form: direct, kind: kindBool, def: "true",

@@ -119,6 +119,10 @@ func (n *Node) completed(c *journal.Completion) {
 	case zab.DiskInstall:
 		n.member.Installed(restart)
 	case zab.DiskBarrier:
+		for _, id := range n.received { // what was not installed by now never is
+			n.opt.Journal.Forget(id)
+		}
+		n.received = n.received[:0]
 		n.member.Drained()
 	}
 }

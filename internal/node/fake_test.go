@@ -192,6 +192,8 @@ type fakeConn struct {
 	got     []string
 	shut    string
 	refused bool
+
+	readOnly bool
 }
 
 type fakeRequest struct {
@@ -227,7 +229,8 @@ func (c *fakeConn) Attach(id proto.SessionID, timeoutMS int32, password [proto.P
 		c.got = append(c.got, "wrong password")
 	}
 }
-func (c *fakeConn) Refuse() { c.mu.Lock(); defer c.mu.Unlock(); c.refused = true }
+func (c *fakeConn) SetReadOnly() { c.mu.Lock(); defer c.mu.Unlock(); c.readOnly = true }
+func (c *fakeConn) Refuse()      { c.mu.Lock(); defer c.mu.Unlock(); c.refused = true }
 func (c *fakeConn) Shut(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

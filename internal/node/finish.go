@@ -54,7 +54,7 @@ func (n *Node) apply(d *member.Done, now time.Time) {
 	if o.Err == proto.OK {
 		n.countWrite(d.Txn.Body)
 	}
-	if o.DigestMismatch {
+	if o.DigestMismatch && !d.Fuzzy {
 		n.mismatch(d.Txn, o.Digest)
 	}
 	n.notify(o)
@@ -94,12 +94,16 @@ func (n *Node) answerLocal(d *member.Done) {
 	}
 	b := c.Begin()
 	code := d.Code
-	if code == proto.OK {
+	last := d.Origin.Op == proto.OpCloseSession && code == proto.OK // of a local session
+	if code == proto.OK && !last {
 		r := state.ReadRequest{Session: c.Session(), Conn: d.Origin.Conn, Op: d.Origin.Op, Body: d.Origin.Body, Auth: c.Auth()}
 		b, code = n.state.Read(&r, b)
 	}
 	c.Answer(b, proto.ReplyHeader{Zxid: n.state.LastZxid(), Err: code})
 	n.readOn(c)
+	if last {
+		c.ShutWhenSent()
+	}
 	n.mark(c)
 }
 

@@ -12,7 +12,7 @@ import (
 // leader: they read nothing more and answer nothing, pings included, so that
 // a client's own clock goes on telling it the truth.
 type gate struct {
-	serving atomic.Bool // mode is ModeServe
+	serving atomic.Bool // mode is ModeServe or ModeReadOnly
 
 	mu   sync.Mutex
 	mode member.Mode
@@ -31,7 +31,7 @@ func (g *gate) set(mode member.Mode) {
 	defer g.mu.Unlock()
 	parked := g.mode == member.ModePark
 	g.mode = mode
-	g.serving.Store(mode == member.ModeServe)
+	g.serving.Store(answers(mode))
 	switch {
 	case mode == member.ModePark && !parked:
 		g.open = make(chan struct{})
@@ -58,8 +58,11 @@ func (n *Node) admitted() bool {
 		<-open
 		mode, open = n.gate.state()
 	}
-	return mode == member.ModeServe
+	return answers(mode)
 }
+
+// answers tells whether reads are answered.
+func answers(mode member.Mode) bool { return mode == member.ModeServe || mode == member.ModeReadOnly }
 
 // Mode tells what clients get now.
 func (n *Node) Mode() member.Mode {

@@ -22,7 +22,8 @@ const (
 	inputView     // a picture of the state is not needed any more
 	inputInspect
 	inputVote
-	inputLearner // a learner's first packet
+	inputLearner  // a learner's first packet
+	inputObserver // the same, on the port for observers
 	inputLinkUp
 	inputPacket
 	inputSnapReceived

@@ -18,10 +18,14 @@ type Peers interface {
 	SetServers(servers []quorum.Server)
 	// Notify sends a message of the election.
 	Notify(to proto.ServerID, payload []byte)
-	// Listen says whether learners are let in.
+	// Listen says whether learners are let in, and ListenObservers whether
+	// observers are, on the port for them.
 	Listen(on bool)
-	// Dial connects to the quorum port of a server; Up or Down tells.
+	ListenObservers(on bool)
+	// Dial connects to the quorum port of a server, and DialAddrs to any
+	// host:port; Up or Down tells.
 	Dial(link uint64, to proto.ServerID)
+	DialAddrs(link uint64, addrs []string)
 	// Send, Stream and Close go into the order of a link.
 	Send(link uint64, p proto.QuorumPacket)
 	Stream(link uint64, write func(w io.Writer) error)
@@ -45,12 +49,28 @@ func (n *Node) network(e *member.Effects) {
 		n.listening = !n.listening
 		n.opt.Peers.Listen(n.listening)
 	}
-	for _, d := range e.Dials {
-		n.opt.Peers.Dial(uint64(d.Link), d.To)
+	if relaying := n.member.Relay() != nil; relaying != n.relaying {
+		n.relaying = relaying
+		n.opt.Peers.ListenObservers(relaying)
+	}
+	for i := range e.Dials {
+		n.dial(&e.Dials[i])
 	}
 	for i := range e.Sends {
 		n.send(&e.Sends[i])
 	}
+}
+
+func (n *Node) dial(d *member.Dial) {
+	if len(d.Addrs) == 0 {
+		n.opt.Peers.Dial(uint64(d.Link), d.To)
+		return
+	}
+	addrs := make([]string, len(d.Addrs))
+	for i, a := range d.Addrs {
+		addrs[i] = a.String()
+	}
+	n.opt.Peers.DialAddrs(uint64(d.Link), addrs)
 }
 
 func (n *Node) vote(s *elect.Send) {
@@ -77,7 +97,7 @@ func (n *Node) send(s *zab.Send) {
 	case zab.SendPacket:
 		n.opt.Peers.Send(link, s.Packet)
 	case zab.SendSnapshot:
-		n.sendSnapshot(link)
+		n.sendSnapshot(link, s.To)
 	case zab.SendHistory:
 		n.sendHistory(link, s.From, s.To)
 	case zab.SendClose:
@@ -88,11 +108,12 @@ func (n *Node) send(s *zab.Send) {
 	}
 }
 
-// sendSnapshot puts a picture of the state as it is now on a link.
-func (n *Node) sendSnapshot(link uint64) {
+// sendSnapshot puts a picture of the state as it is now on a link. Its zxid
+// is least at least.
+func (n *Node) sendSnapshot(link uint64, least proto.Zxid) {
 	n.mu.Lock()
 	view := n.state.Tree().View()
-	p := snap.Picture{Zxid: n.state.LastZxid(), Sessions: n.state.Sessions().Snapshot(), View: view}
+	p := snap.Picture{Zxid: max(n.state.LastZxid(), least), Sessions: n.state.Sessions().Snapshot(), View: view}
 	n.mu.Unlock()
 	n.opt.Peers.Send(link, proto.QuorumPacket{Type: proto.PacketSnap, Zxid: p.Zxid})
 	n.opt.Peers.Stream(link, func(w io.Writer) error {
@@ -136,9 +157,14 @@ func (n *Node) Notification(from proto.ServerID, v proto.Notification) {
 	n.inbox.post(input{kind: inputVote, server: from, vote: v})
 }
 
-// Accepted is a learner's connection with its first packet.
-func (n *Node) Accepted(link uint64, first proto.QuorumPacket) {
-	n.inbox.post(input{kind: inputLearner, link: zab.Link(link), packet: first})
+// Accepted is a learner's connection with its first packet; observers says
+// that it came to the port for observers.
+func (n *Node) Accepted(link uint64, observers bool, first proto.QuorumPacket) {
+	kind := inputLearner
+	if observers {
+		kind = inputObserver
+	}
+	n.inbox.post(input{kind: kind, link: zab.Link(link), packet: first})
 }
 
 // Up says that a connection that was asked for stands.

@@ -16,6 +16,7 @@ import (
 	"quokka/internal/core/member"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
+	"quokka/internal/core/zab"
 	"quokka/internal/disk/snap"
 	"quokka/internal/metrics"
 	"quokka/internal/proto"
@@ -31,6 +32,9 @@ type Conn interface {
 	Auth() []proto.ID
 	SetAuth(ids []proto.ID)
 
+	// SetReadOnly makes the answer to the handshake say that only reads are
+	// served.
+	SetReadOnly()
 	Attach(id proto.SessionID, timeoutMS int32, password [proto.PasswordLen]byte, born proto.Zxid)
 	Refuse()
 	Shut(why string)
@@ -91,10 +95,12 @@ type Node struct {
 	watchMu sync.Mutex // guards Arm among those who hold mu shared
 
 	gate      *gate
-	role      atomic.Int32 // proto.PeerState
-	listening bool         // the loop's: learners are let in
-	diverged  proto.Zxid   // the loop's: after which the state was not what it should be
-	fence     uint64       // of the state: snapshots of one that was replaced are not written
+	role      atomic.Int32     // proto.PeerState
+	listening bool             // the loop's: learners are let in
+	relaying  bool             // the loop's: observers are let in
+	diverged  proto.Zxid       // the loop's: after which the state was not what it should be
+	received  []zab.SnapshotID // the loop's: held by the journal for this role
+	fence     uint64           // of the state: snapshots of one that was replaced are not written
 
 	writer   diskWriter
 	snapping atomic.Bool
@@ -148,6 +154,9 @@ func (n *Node) Gone(c Conn) {
 
 // SetAuth replaces the identities of a connection.
 func (n *Node) SetAuth(c Conn, ids []proto.ID) {
+	if !n.admitted() {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state.SetAuth(watch.ConnID(c.ID()), ids)

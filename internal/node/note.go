@@ -38,6 +38,22 @@ func (n *Node) note(o *member.Note) {
 	case member.NoteMoved:
 		n.log.Info(fmt.Sprintf("Session %s moved to another server; closing the connection of /%s", id, client))
 	default:
+		n.noteLocal(o, id, client)
+	}
+}
+
+// noteLocal tells of local sessions and of serving without a leader.
+func (n *Node) noteLocal(o *member.Note, id, client string) {
+	switch o.Kind {
+	case member.NoteUpgrading:
+		n.log.Info("Upgrading session "+id, "timeout_ms", o.N)
+	case member.NoteReadOnly:
+		n.log.Info("Read-only server started")
+	case member.NoteNotReadOnly:
+		n.log.Info(fmt.Sprintf("Refusing session request for not-read-only client /%s", client))
+	case member.NoteGlobalInReadOnly:
+		n.log.Info(fmt.Sprintf("Refusing global session reconnection in RO mode /%s", client), "session", id)
+	default:
 		n.noteRole(o)
 	}
 }
@@ -59,6 +75,8 @@ func (n *Node) noteRole(o *member.Note) {
 		n.log.Info(fmt.Sprintf("FOLLOWING - LEADER ELECTION TOOK - %d MS", o.N), "leader", o.Server)
 	case member.NoteObserving:
 		n.log.Info(fmt.Sprintf("OBSERVING - LEADER ELECTION TOOK - %d MS", o.N), "leader", o.Server)
+	case member.NoteMaster:
+		n.log.Info(fmt.Sprintf("Observing new leader sid=%d", o.Server))
 	}
 }
 

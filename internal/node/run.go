@@ -164,6 +164,8 @@ func (n *Node) fromPeers(in *input) {
 		n.member.Vote(in.server, in.vote)
 	case inputLearner:
 		n.member.LearnerUp(in.link, in.packet)
+	case inputObserver:
+		n.member.ObserverUp(in.link, in.packet)
 	case inputLinkUp:
 		n.member.LinkUp(in.link)
 	case inputPacket:
@@ -171,7 +173,9 @@ func (n *Node) fromPeers(in *input) {
 	case inputSnapReceived:
 		if !n.member.SnapReceived(in.link, in.zxid, in.snapshot) {
 			n.opt.Journal.Forget(in.snapshot)
+			return
 		}
+		n.received = append(n.received, in.snapshot)
 	case inputLinkDown:
 		n.member.LinkDown(in.link, in.why)
 	case inputStreamed:
@@ -244,7 +248,7 @@ func (n *Node) do(e *member.Effects) {
 	for i := range e.Conns {
 		n.tell(&e.Conns[i])
 	}
-	if e.Mode == member.ModeClosed {
+	if e.Mode == member.ModeClosed || e.Mode == member.ModeReadOnly {
 		n.gate.set(e.Mode) // what waited there finds its connection closed
 	}
 	for i := range e.Notes {
@@ -259,6 +263,9 @@ func (n *Node) tell(o *member.Conn) {
 	c, ok := n.conns[o.ID]
 	if !ok {
 		return
+	}
+	if o.ReadOnly {
+		c.SetReadOnly()
 	}
 	switch o.Kind {
 	case member.ConnAttach:

@@ -83,6 +83,16 @@ const LearnerProtocol int32 = 0x10000
 // whose snapshots never survive what was truncated.
 const quokkaMark = "quokka1\x00"
 
+// AppendLeaderInfo appends the data of LEADERINFO: the version of the
+// protocol, and the mark of Quokka. Java reads the first 4 bytes only.
+func AppendLeaderInfo(b []byte) []byte {
+	return append(jute.AppendInt(b, LearnerProtocol), quokkaMark...)
+}
+
+// QuokkaLeader tells whether the data of a LEADERINFO is that of a Quokka
+// server.
+func QuokkaLeader(data []byte) bool { return len(data) > 4 && string(data[4:]) == quokkaMark }
+
 // A LearnerInfo is the data of FOLLOWERINFO and OBSERVERINFO.
 type LearnerInfo struct {
 	Server        ServerID

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,12 +62,18 @@ func (s *Server) joinEnsemble(m *member.Config, r *store.Recovered) error {
 	}
 	m.ParkMS = 2 * int64(c.TickTimeMS)
 	m.ReconfigEnabled, m.MultiAddress, m.LeaderServes = c.ReconfigEnabled, c.MultiAddressEnabled, c.LeaderServes
-	m.StandaloneEnabled = c.StandaloneEnabled
+	m.StandaloneEnabled, m.ObserverMasterPort = c.StandaloneEnabled, c.ObserverMasterPort
+	m.LocalSessions, m.UpgradeLocal = c.LocalSessionsEnabled, c.LocalSessionsUpgradingEnabled
+	m.ReadOnly, m.ReadOnlyAfterMS = c.ReadOnlyModeEnabled, max(readOnlyAfterMS, int64(c.TickTimeMS))
 	m.MaxSnapSyncs, m.MaxDiffSyncs = c.Sync.MaxConcurrentSnaps, c.Sync.MaxConcurrentDiffs
 	m.MaxEpochWaitMS = int64(c.Sync.MaxTimeToWaitForEpochMS)
-	m.DiskDiff = s.diskDiff
+	m.DiskDiff, m.DiskHas = s.diskDiff, s.store.Has
 	return nil
 }
+
+// readOnlyAfterMS is how long a server looks for a leader, at least, before
+// it serves reads without one (QuorumPeer.run).
+const readOnlyAfterMS = 2000
 
 // finalizeWaitMS is how long an election waits for better votes after it has
 // a quorum (FastLeaderElection.finalizeWait).
@@ -97,7 +104,7 @@ func (s *Server) configFiles() (journal.Configs, error) {
 func (s *Server) newPeers(sink peers.Sink) (*peers.Peers, error) {
 	c := &s.cfg
 	me, _ := c.Membership.Server(c.ServerID)
-	var election, learners []string
+	var election, learners, observers []string
 	for _, a := range me.Addrs {
 		host := a.Host
 		if c.QuorumListenOnAllIPs {
@@ -105,11 +112,15 @@ func (s *Server) newPeers(sink peers.Sink) (*peers.Peers, error) {
 		}
 		election = append(election, net.JoinHostPort(host, strconv.Itoa(a.ElectionPort)))
 		learners = append(learners, net.JoinHostPort(host, strconv.Itoa(a.QuorumPort)))
+		addr := net.JoinHostPort(host, strconv.Itoa(c.ObserverMasterPort))
+		if c.ObserverMasterPort > 0 && me.Role == quorum.Participant && !slices.Contains(observers, addr) {
+			observers = append(observers, addr)
+		}
 	}
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	ticks := func(n int) time.Duration { return ms(n * c.TickTimeMS) }
 	return peers.New(peers.Options{
-		Me: c.ServerID, ElectionAddrs: election, QuorumAddrs: learners, MultiAddress: c.MultiAddressEnabled,
+		Me: c.ServerID, ElectionAddrs: election, QuorumAddrs: learners, ObserverAddrs: observers, MultiAddress: c.MultiAddressEnabled,
 		BindRetries: c.Peers.BindRetries, KeepAlive: c.PeerTCPKeepAlive,
 		CnxTimeout: ms(c.Peers.ConnectTimeoutMS), FirstReadTimeout: ms(c.Peers.HandshakeTimeoutMS),
 		FirstPacketTimeout: ticks(c.InitLimit), DialRetryDelay: ms(c.Peers.ConnectRetryDelayMS),
@@ -126,6 +137,11 @@ type ensemble struct {
 // Dial implements [node.Peers].
 func (e ensemble) Dial(link uint64, to proto.ServerID) { e.Peers.Dial(link, to, e.dialTimeout) }
 
+// DialAddrs implements [node.Peers].
+func (e ensemble) DialAddrs(link uint64, addrs []string) {
+	e.Peers.DialAddrs(link, addrs, e.dialTimeout)
+}
+
 // sink hands what arrives to the node, which is made after the sockets.
 type sink struct{ node **node.Node }
 
@@ -133,8 +149,8 @@ func (k sink) Notification(from proto.ServerID, v proto.Notification) {
 	(*k.node).Notification(from, v)
 }
 
-func (k sink) Accepted(link uint64, _ peers.Arrival, first proto.QuorumPacket) {
-	(*k.node).Accepted(link, first)
+func (k sink) Accepted(link uint64, from peers.Arrival, first proto.QuorumPacket) {
+	(*k.node).Accepted(link, from.Observers, first)
 }
 func (k sink) Up(link uint64)                           { (*k.node).Up(link) }
 func (k sink) Packet(link uint64, p proto.QuorumPacket) { (*k.node).Packet(link, p) }
@@ -156,6 +172,9 @@ func outstandingLimit(limit int, m quorum.Membership) int64 {
 func (s *Server) Mode() string {
 	if !s.cfg.Distributed() {
 		return "standalone"
+	}
+	if s.node.Mode() == member.ModeReadOnly {
+		return "read-only"
 	}
 	switch s.node.Role() {
 	case proto.Leading:

@@ -33,8 +33,8 @@ func newSource(s *Server) *source {
 	return src
 }
 
-func (a *source) Serving() bool            { return a.s.Serving() }
-func (a *source) ReadOnly() bool           { return false }
+func (a *source) Serving() bool            { return a.s.Serving() || a.ReadOnly() }
+func (a *source) ReadOnly() bool           { return a.s.node.Mode() == member.ModeReadOnly }
 func (a *source) Metrics() *metrics.Server { return a.s.metrics }
 func (a *source) TraceMask() int64         { return a.mask.Load() }
 func (a *source) SetTraceMask(mask int64)  { a.mask.Store(mask) }
@@ -64,7 +64,12 @@ func (a *source) role(st *admin.Status) {
 	st.Mode = ""
 	running := a.s.node.RunningMS()
 	a.s.node.Inspect(func(m *member.Member) {
-		state, leader := m.Phase()
+		state, _ := m.Phase()
+		st.LocalSessions = m.Locals().Len()
+		if m.ReadOnly() {
+			st.Mode, st.Uptime = "read-only", time.Duration(max(running-m.Since(), 0))*time.Millisecond
+			return
+		}
 		if !m.Serving() || state == proto.Looking {
 			return
 		}
@@ -80,11 +85,25 @@ func (a *source) role(st *admin.Status) {
 			e.Leading.Uptime = st.Uptime
 		case proto.Following:
 			st.Mode = "follower"
+			e.Relaying, e.RelayedObservers = observersOf(m.Relay())
 		case proto.Observing:
-			st.Mode, e.ObserverMaster = "observer", leader
+			st.Mode, e.ObserverMaster = "observer", m.LearnerMaster()
 		}
 		st.Ensemble = e
 	})
+}
+
+// observersOf counts the observers that a follower serves.
+func observersOf(r *zab.Relay) (relaying bool, synced int) {
+	if r == nil {
+		return false, 0
+	}
+	for _, o := range r.Learners() {
+		if o.Synced {
+			synced++
+		}
+	}
+	return true, synced
 }
 
 // leadingOf says what a leader has to do.
@@ -216,6 +235,22 @@ func (a *source) ConnectionExpiries() admin.Expiries[admin.ConnInfo] {
 		n++
 	}
 	return expiries(a.s.node.RunningMS(), buckets, n)
+}
+
+// LocalSessionExpiries groups the sessions that only this server knows.
+func (a *source) LocalSessionExpiries() (admin.Expiries[proto.SessionID], bool) {
+	if !a.s.cfg.Distributed() || !a.s.cfg.LocalSessionsEnabled {
+		return admin.Expiries[proto.SessionID]{}, false
+	}
+	buckets := make(map[int64][]proto.SessionID)
+	n := 0
+	a.s.node.Inspect(func(m *member.Member) {
+		for at, ids := range m.Locals().Buckets() {
+			buckets[at] = slices.Clone(ids)
+			n += len(ids)
+		}
+	})
+	return expiries(a.s.node.RunningMS(), buckets, n), true
 }
 
 // SessionExpiries groups the sessions by when they expire if they stay

@@ -26,8 +26,9 @@ type client struct {
 	session   proto.SessionID
 	timeoutMS int32
 	handshake handshake
-	heard     int64 // when, as told by Touch
-	reported  int64 // up to when the leader knows
+	since     proto.Zxid // what the leader had proposed when it gave the session to this connection
+	heard     int64      // when, as told by Touch
+	listed    bool       // in Member.touched
 
 	waiting fifo.Queue[request] // in the order of their answers
 	sent    int                 // how many of them are on their way
@@ -48,9 +49,10 @@ type request struct {
 // must not be taken for the answer to another request of the session, whose
 // client may count its requests anew on each connection.
 type ghost struct {
-	zxid proto.Zxid
-	cxid int32
-	op   proto.Op
+	zxid  proto.Zxid
+	cxid  int32
+	op    proto.Op
+	until proto.Zxid // its transaction comes up to here or never; 0: not known
 }
 
 // answers tells whether a transaction is that of a request. This server knows
@@ -63,7 +65,7 @@ func (g ghost) answers(t *proto.Txn) bool {
 	return g.cxid == t.Cxid && (g.op == t.Op || t.Op == proto.OpError)
 }
 
-func (r *request) trace() ghost { return ghost{r.zxid, r.Cxid, r.Op} }
+func (r *request) trace() ghost { return ghost{zxid: r.zxid, cxid: r.Cxid, op: r.Op} }
 
 // Request is a write or a sync of a connection.
 func (m *Member) Request(r *state.Request) {
@@ -76,6 +78,7 @@ func (m *Member) Request(r *state.Request) {
 		return
 	}
 	c.waiting.Push(request{Request: *r})
+	m.outstanding++
 	m.pump(c)
 	m.settle()
 }
@@ -83,7 +86,7 @@ func (m *Member) Request(r *state.Request) {
 // pump sends what may be sent: in order, and nothing behind a sync that is
 // not answered, since an answer to that would come too late.
 func (m *Member) pump(c *client) {
-	for m.mode == ModeServe && c.sent < c.waiting.Len() && c.syncing == 0 {
+	for m.serves() && c.sent < c.waiting.Len() && c.syncing == 0 {
 		w := c.waiting.At(c.sent)
 		c.sent++
 		if !m.send(c, w) {
@@ -96,6 +99,13 @@ func (m *Member) pump(c *client) {
 
 // send starts a request on its way; false says that it has to wait.
 func (m *Member) send(c *client, w *request) bool {
+	if m.mode == ModeReadOnly {
+		m.sendReadOnly(w)
+		return true
+	}
+	if ok := m.sendLocal(w); !ok || w.decided {
+		return ok
+	}
 	if m.phase == learning {
 		if w.Op == proto.OpSync {
 			c.syncing++
@@ -108,7 +118,7 @@ func (m *Member) send(c *client, w *request) bool {
 		if !m.cfg.Standalone {
 			c.syncing++
 		}
-		w.sync = m.sync(syncOrigin{client: c})
+		w.sync = m.prove(proof{client: c})
 		return true
 	}
 	if w.Op == proto.OpCloseSession {
@@ -129,10 +139,19 @@ func (m *Member) send(c *client, w *request) bool {
 // answer gives out the oldest requests that need no transaction.
 func (m *Member) answer(c *client) {
 	for c.waiting.Len() > 0 && c.waiting.Peek().decided {
-		w := c.waiting.Pop()
-		c.sent--
+		w := m.pop(c)
+		if w.Op == proto.OpCloseSession && w.code == proto.OK { // of a local session
+			m.disown(c)
+		}
 		m.out.Done = append(m.out.Done, Done{Origin: Origin{Conn: c.id, Op: w.Op, Body: w.Body}, Code: w.code})
 	}
+}
+
+// pop takes out the oldest request, which is answered.
+func (m *Member) pop(c *client) request {
+	c.sent, c.flown = max(c.sent-1, 0), max(c.flown-1, 0)
+	m.outstanding--
+	return c.waiting.Pop()
 }
 
 // synced completes a sync on its way.
@@ -152,8 +171,13 @@ func (m *Member) synced(c *client, number uint64) {
 // committed is a transaction to be applied: it completes the request it came
 // from, if that was made here.
 func (m *Member) committed(t *proto.Txn) {
-	d := Done{Txn: t, Origin: Origin{Op: t.Op}}
-	if c := m.local[t.Session]; c != nil && !m.haunted(t) {
+	d := Done{Txn: t, Origin: Origin{Op: t.Op}, Fuzzy: t.Zxid <= m.fuzzyUntil}
+	if isMove(t) {
+		m.movedAway(t)
+		m.out.Done = append(m.out.Done, d)
+		return
+	}
+	if haunted, c := m.haunted(t), m.local[t.Session]; c != nil && !haunted {
 		m.complete(c, &d)
 	}
 	switch t.Op {
@@ -163,10 +187,13 @@ func (m *Member) committed(t *proto.Txn) {
 			m.disown(c)
 		}
 		m.clock.Forget(t.Session)
+		m.becameGlobal(t.Session)
+		m.rememberClosed(t.Session)
 		delete(m.remote, t.Session)
 		delete(m.ghosts, t.Session)
 	case proto.OpCreateSession:
 		d.Password = session.Password(t.Session)
+		m.becameGlobal(t.Session)
 		if m.phase == leading && !m.clock.Tracked(t.Session) {
 			m.clock.Track(t.Session, t.Body.(*proto.CreateSessionTxn).TimeoutMS, m.now.Running)
 		}
@@ -186,6 +213,7 @@ func (m *Member) complete(c *client, d *Done) {
 		if t.Op == proto.OpCreateSession {
 			c.handshake = connected
 			d.Origin = Origin{Conn: c.id, Op: proto.OpCreateSession}
+			m.listTouch(c)
 		}
 		return
 	}
@@ -196,12 +224,11 @@ func (m *Member) complete(c *client, d *Done) {
 		return
 	}
 	w := c.waiting.Peek()
-	if w.decided || !w.trace().answers(t) {
-		return
+	if w.decided || t.Zxid <= c.since || !w.trace().answers(t) {
+		return // what is not after since was asked for elsewhere
 	}
 	d.Origin = Origin{Conn: c.id, Op: w.Op}
-	c.waiting.Pop()
-	c.sent, c.flown = max(c.sent-1, 0), max(c.flown-1, 0)
+	m.pop(c)
 	if e, ok := t.Body.(*proto.ErrorTxn); ok && e.Err == proto.SessionMoved {
 		// Another server has the session now. There is no answer to that; the
 		// client is told by the end of the connection (FinalRequestProcessor).
@@ -228,19 +255,21 @@ func (m *Member) syncedBefore(c *client, z proto.Zxid) {
 
 // haunted tells whether a transaction belongs to a connection that is gone.
 func (m *Member) haunted(t *proto.Txn) bool {
-	g := m.ghosts[t.Session]
-	if len(g) == 0 {
+	all := m.ghosts[t.Session]
+	if len(all) == 0 {
 		return false
 	}
-	if g[0].answers(t) {
-		if g = g[1:]; len(g) == 0 {
-			delete(m.ghosts, t.Session)
-		} else {
-			m.ghosts[t.Session] = g
-		}
-		return true
+	g := all
+	for len(g) > 0 && g[0].until != 0 && t.Zxid > g[0].until {
+		g = g[1:]
 	}
-	return false
+	i := slices.IndexFunc(g, func(o ghost) bool { return o.answers(t) })
+	if g = g[i+1:]; len(g) == 0 { // what was before it does not come any more
+		delete(m.ghosts, t.Session)
+	} else if len(g) < len(all) {
+		m.ghosts[t.Session] = g
+	}
+	return i >= 0
 }
 
 // disown takes a connection's session from it.
@@ -250,9 +279,13 @@ func (m *Member) disown(c *client) {
 			m.ghosts[c.session] = append(m.ghosts[c.session], w.trace())
 		}
 	}
-	c.sent, c.flown = 0, 0
+	m.outstanding -= c.waiting.Len()
+	c.sent, c.flown, c.waiting = 0, 0, fifo.Queue[request]{}
 	if m.local[c.session] == c {
 		delete(m.local, c.session)
+		if m.locals.clock.Closing(c.session) {
+			m.locals.clock.Forget(c.session)
+		}
 	}
 	delete(m.clients, c.id)
 }
@@ -268,42 +301,72 @@ func (m *Member) close(c *client) {
 func (m *Member) serve() {
 	m.starting, m.begun, m.since = false, true, m.now.Running
 	epoch := proto.Epoch(0)
+	m.returnLocals()
 	switch m.phase {
 	case leading:
 		epoch = m.leader.Epoch()
 		m.takeOver()
 	case learning:
 		epoch = m.learner.Epoch()
-		m.noData = false
+		m.noData, m.masters.tries = false, 0
+		m.beginRelay()
 	default:
 		return
 	}
 	if m.election != nil {
 		m.election.SetPeerEpoch(epoch)
 	}
-	if m.mode == ModePark && (epoch == m.served || m.roleMode() != ModeServe) {
-		// The leader is the same, and may have given the sessions away
-		// meanwhile: what waits here could be executed after what their
-		// clients did elsewhere.
+	m.fuzzyUntil = min(m.fuzzyUntil, m.history.Last())
+	if m.mode == ModePark && (epoch != m.served+1 || m.roleMode() != ModeServe) {
+		// The leader is the same, or there was another in between: it may
+		// have given the sessions away, and what waits here would be executed
+		// after what their clients did elsewhere.
 		m.closeClients()
 	}
-	clear(m.ghosts) // all that was on its way is decided
+	m.layGhosts(epoch)
 	m.served, m.mode = epoch, m.roleMode()
 	m.out.Mode = m.mode
 	for _, c := range m.sortedClients() {
+		for i := range c.flown {
+			c.waiting.At(i).zxid = 0 // it is no proposal of anybody
+		}
 		c.flown = 0
 		m.pump(c)
 	}
 	m.orphans()
 }
 
+// layGhosts forgets requests of connections that are gone: all that earlier
+// epochs have proposed is decided now, and all that this one has proposed of
+// them before is in the log.
+func (m *Member) layGhosts(epoch proto.Epoch) {
+	if epoch != m.served {
+		clear(m.ghosts)
+		return
+	}
+	for _, g := range m.ghosts {
+		for i := range g {
+			g[i].until = m.history.Last()
+		}
+	}
+}
+
 // suspend keeps connections open while there is no leader. Handshakes that
 // hang on the old one are given up.
+//
+// What waits here is sent to the next leader. That is right only if no client
+// can have done anything elsewhere that this server does not learn of before
+// it serves again: hence the records of moves, which only a Quokka leader
+// makes, and the rule about epochs in serve.
 func (m *Member) suspend() {
 	if m.mode != ModeServe {
 		return
 	}
 	m.mode, m.out.Mode, m.parked = ModePark, ModePark, m.now.Running
+	if m.phase == learning && !m.learner.Quokka() {
+		m.closeClients()
+		return
+	}
 	for _, c := range m.sortedClients() {
 		if c.handshake != connected {
 			m.close(c)
@@ -313,7 +376,7 @@ func (m *Member) suspend() {
 		// again, or by none: its link is gone, and so is its proposal.
 		for i := range c.sent {
 			w := c.waiting.At(i)
-			w.zxid, w.sync = 0, 0
+			w.sync, w.decided = 0, false
 		}
 		c.flown, c.sent, c.syncing = c.sent, 0, 0
 	}

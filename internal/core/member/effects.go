@@ -40,16 +40,19 @@ type Mode uint8
 
 // The modes of a member. The zero Mode is no change.
 const (
-	ModeSame   Mode = iota
-	ModeServe       // requests are executed
-	ModePark        // there is no leader: connections stay open, but nothing is read from them or answered
-	ModeClosed      // no client is served: connections are closed, new ones too
+	ModeSame     Mode = iota
+	ModeServe         // requests are executed
+	ModeReadOnly      // there is no leader: reads are answered to clients that accept that, and nothing else
+	ModePark          // there is no leader: connections stay open, but nothing is read from them or answered
+	ModeClosed        // no client is served: connections are closed, new ones too
 )
 
-// A Dial orders a connection to the quorum port of a server.
+// A Dial orders a connection to the quorum port of a server, or to Addrs if
+// there are any: its port for observers.
 type Dial struct {
-	Link zab.Link
-	To   proto.ServerID
+	Link  zab.Link
+	To    proto.ServerID
+	Addrs []quorum.HostPort
 }
 
 // An Origin is the connection a request came on. Conn is 0 for requests of
@@ -70,6 +73,7 @@ type Done struct {
 	Closed   watch.ConnID            // closeSession: the connection that had the session
 	Password [proto.PasswordLen]byte // createSession: of the new session
 	Snapshot bool                    // take a snapshot once this is applied
+	Fuzzy    bool                    // a leader's snapshot may have held it, or later ones: its digest says nothing
 }
 
 // ConnKind says what is to happen to a connection.
@@ -89,6 +93,7 @@ type Conn struct {
 	Session   proto.SessionID
 	TimeoutMS int32
 	Password  [proto.PasswordLen]byte
+	ReadOnly  bool // the answer to the handshake says that only reads are served
 }
 
 // NoteKind says what a Note tells of.
@@ -96,19 +101,24 @@ type NoteKind uint8
 
 // What the core tells of.
 const (
-	NoteExpired         NoteKind = iota // a session expired; N is its timeout in ms
-	NoteInvalid                         // a client came with a session that is unknown or expired
-	NoteWrongPassword                   // a client came with another password than the session's
-	NoteFuture                          // a client has seen a zxid (N) that is not applied here
-	NoteOrphans                         // ephemerals of an unknown session are being deleted
-	NoteReaped                          // N containers and TTL nodes are to be deleted
-	NoteLooking                         // an election begins; Text says why the last role ended, if there was one
-	NoteLeading                         // the election was won; N is how many ms it took
-	NoteFollowing                       // the election found a leader, Server; N as above
-	NoteObserving                       // the same for an observer
-	NoteDiverged                        // the state differs from the leader's after the zxid N
-	NoteReconfigRefused                 // Text says why a reconfiguration is not possible
-	NoteMoved                           // a session was claimed by another server; its connection here is closed
+	NoteExpired          NoteKind = iota // a session expired; N is its timeout in ms
+	NoteInvalid                          // a client came with a session that is unknown or expired
+	NoteWrongPassword                    // a client came with another password than the session's
+	NoteFuture                           // a client has seen a zxid (N) that is not applied here
+	NoteOrphans                          // ephemerals of an unknown session are being deleted
+	NoteReaped                           // N containers and TTL nodes are to be deleted
+	NoteLooking                          // an election begins; Text says why the last role ended, if there was one
+	NoteLeading                          // the election was won; N is how many ms it took
+	NoteFollowing                        // the election found a leader, Server; N as above
+	NoteObserving                        // the same for an observer
+	NoteDiverged                         // the state differs from the leader's after the zxid N
+	NoteReconfigRefused                  // Text says why a reconfiguration is not possible
+	NoteMoved                            // a session was claimed by another server; its connection here is closed
+	NoteUpgrading                        // a local session becomes a global one; N is its timeout in ms
+	NoteReadOnly                         // reads are served: there is no leader
+	NoteNotReadOnly                      // a client is not served, since it does not accept that
+	NoteGlobalInReadOnly                 // a client came with a session that may be alive elsewhere
+	NoteMaster                           // an observer that may learn from followers goes to Server
 )
 
 // A Note is something an operator may want to know.

@@ -4,30 +4,14 @@ import (
 	"quokka/internal/core/quorum"
 	"quokka/internal/core/state"
 	"quokka/internal/core/zab"
-	"quokka/internal/fifo"
 	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
-
-// A remote is where the leader knows a session to be.
-type remote struct {
-	link    zab.Link // whose requests are the session's; 0 is not known yet
-	syncing int      // syncs not answered
-	held    fifo.Queue[proto.QuorumPacket]
-}
 
 // here is the link of sessions whose clients came to the leader itself. They
 // stay its own when the connection ends: what another server still forwards
 // is older.
 const here zab.Link = 1<<64 - 1
-
-// A syncOrigin is who waits for a sync: a client here, or a session at a
-// learner.
-type syncOrigin struct {
-	client  *client
-	link    zab.Link
-	session proto.SessionID
-}
 
 // leads tells whether proposals are possible.
 func (m *Member) leads() bool {
@@ -42,8 +26,11 @@ func (m *Member) takeOver() {
 		m.clock.Track(id, timeout, m.now.Running)
 	}
 	for id := range m.local {
-		m.remoteOf(id).link = here
+		if !m.locals.clock.Tracked(id) {
+			m.remote[id] = here
+		}
 	}
+	m.forgetTouches()
 	m.reaper = reaper{next: m.now.Running + m.cfg.ContainerCheckMS}
 }
 
@@ -75,7 +62,11 @@ func (m *Member) up(u *zab.Up) {
 	if m.phase == leading {
 		m.fromLearner(u)
 	} else if m.phase == learning {
-		m.fromLeader(&u.Packet)
+		if m.relays(u.Link) {
+			m.fromObserver(u)
+		} else {
+			m.fromLeader(&u.Packet)
+		}
 	}
 }
 
@@ -100,63 +91,34 @@ func (m *Member) revalidated(u *zab.Up) {
 		return
 	}
 	t := touches[0]
+	if !m.give(t.Session, u.Link) {
+		return // the learner gives the handshake up when its leader is gone
+	}
 	valid := m.clock.Touch(t.Session, t.TimeoutMS, m.now.Running)
-	if valid {
-		if c := m.local[t.Session]; c != nil {
-			m.noteConn(NoteMoved, t.Session, c.id)
-			m.close(c)
-		}
-		r := m.remoteOf(t.Session)
-		if r.link != u.Link { // what the old one's syncs hold back is too late
-			r.link, r.syncing, r.held = u.Link, 0, fifo.Queue[proto.QuorumPacket]{}
-		}
+	if c := m.local[t.Session]; valid && c != nil {
+		m.noteConn(NoteMoved, t.Session, c.id)
+		m.close(c)
 	}
 	m.leader.Reply(u.Link, proto.QuorumPacket{
-		Type: proto.PacketRevalidate, Zxid: u.Packet.Zxid, Data: proto.AppendRevalidated(nil, t.Session, valid),
+		Type: proto.PacketRevalidate, Zxid: m.leader.Proposed(), Data: proto.AppendRevalidated(nil, t.Session, valid),
 	})
 }
 
-func (m *Member) remoteOf(id proto.SessionID) *remote {
-	r := m.remote[id]
-	if r == nil {
-		r = &remote{}
-		m.remote[id] = r
-	}
-	return r
-}
-
-// forwarded is a request of a learner's client.
-func (m *Member) forwarded(link zab.Link, p proto.QuorumPacket) {
-	q, err := proto.DecodeForwardedRequest(p.Data)
-	if err != nil {
-		return
-	}
-	r := m.remote[q.Session]
-	if r != nil && r.syncing > 0 && r.link == link {
-		r.held.Push(p)
-		return
-	}
-	m.execute(link, &q, p.Auth)
-}
-
-func (m *Member) execute(link zab.Link, q *proto.ForwardedRequest, auth []proto.ID) {
-	req := state.Request{Session: q.Session, Cxid: q.Cxid, Op: q.Op, Body: q.Body, Auth: auth}
+// execute does what a learner's client asks for.
+func (m *Member) execute(link zab.Link, r *heldRequest) {
+	q := &r.request
+	req := state.Request{Session: q.Session, Cxid: q.Cxid, Op: q.Op, Body: q.Body, Auth: r.auth}
 	switch {
+	case r.sync != nil:
+		m.forwardedSync(r.sync)
+		return
 	case q.Op == proto.OpCreateSession:
 		d := jute.NewDecoder(q.Body)
 		req.TimeoutMS = d.Int()
 		m.clock.Track(q.Session, req.TimeoutMS, m.now.Running)
-		m.remoteOf(q.Session).link = link
-	case q.Op == proto.OpSync:
-		r := m.remoteOf(q.Session)
-		if r.link == 0 {
-			r.link = link
-		}
-		if r.link == link {
-			r.syncing++
-		}
-		m.sync(syncOrigin{link: link, session: q.Session})
-		return
+		m.remote[q.Session] = link
+	case r.late:
+		req.SessionErr = proto.SessionMoved
 	default:
 		m.claim(link, &req)
 	}
@@ -175,62 +137,16 @@ func (m *Member) execute(link zab.Link, q *proto.ForwardedRequest, auth []proto.
 // to the first server that does (SessionTrackerImpl.checkSession).
 func (m *Member) claim(link zab.Link, r *state.Request) {
 	if m.clock.Touch(r.Session, 0, m.now.Running) {
-		o := m.remoteOf(r.Session)
-		if o.link != 0 && o.link != link {
+		if owner := m.remote[r.Session]; owner != 0 && owner != link {
 			r.SessionErr = proto.SessionMoved
 			return
 		}
-		o.link = link
+		m.remote[r.Session] = link
+	} else {
+		r.Local = m.mayBeLocal(r.Session)
 	}
 	if r.Op == proto.OpCloseSession {
 		m.clock.SetClosing(r.Session)
-	}
-}
-
-// sync asks for proof that this server still leads.
-func (m *Member) sync(o syncOrigin) uint64 {
-	m.lastID++
-	m.syncs[m.lastID] = o
-	m.leader.Sync(m.now.Running, m.lastID)
-	return m.lastID
-}
-
-// answerSyncs gives out the syncs that are proved. It is true when there
-// were any.
-func (m *Member) answerSyncs() bool {
-	if m.phase != leading {
-		return false
-	}
-	tokens := m.leader.Synced()
-	for _, token := range tokens {
-		o := m.syncs[token]
-		delete(m.syncs, token)
-		if o.client != nil {
-			if m.clients[o.client.id] == o.client {
-				m.synced(o.client, token)
-			}
-			continue
-		}
-		m.leader.Reply(o.link, proto.QuorumPacket{Type: proto.PacketSync})
-		m.release(o)
-	}
-	return len(tokens) > 0
-}
-
-// release goes on with what a learner's session has sent behind its sync.
-func (m *Member) release(o syncOrigin) {
-	r := m.remote[o.session]
-	if r == nil || r.link != o.link {
-		return
-	}
-	if r.syncing > 0 {
-		r.syncing--
-	}
-	for r.syncing == 0 && r.held.Len() > 0 {
-		p := r.held.Pop()
-		if q, err := proto.DecodeForwardedRequest(p.Data); err == nil {
-			m.execute(o.link, &q, p.Auth)
-		}
 	}
 }
 

@@ -1,16 +1,19 @@
 package member
 
 import (
+	"slices"
+
 	"quokka/internal/core/state"
+	"quokka/internal/core/zab"
 	"quokka/internal/proto"
 )
 
 // A heldSync is the leader's answer to a sync: it holds here once everything
 // committed before it is applied.
 type heldSync struct {
-	client *client
-	ready  bool
-	zxid   proto.Zxid
+	client *client    // or
+	link   zab.Link   // of an observer that is served here
+	zxid   proto.Zxid // when the leader has answered
 }
 
 // forward sends a client's request to the leader.
@@ -23,6 +26,7 @@ func (m *Member) forward(r *state.Request) {
 
 // revalidate asks the leader whether a session is alive.
 func (m *Member) revalidate(c *client) {
+	m.asked = append(m.asked, asker{session: c.session, client: c})
 	m.learner.Send(proto.QuorumPacket{
 		Type: proto.PacketRevalidate, Zxid: -1,
 		Data: proto.AppendSessionTouch(nil, proto.SessionTouch{Session: c.session, TimeoutMS: c.timeoutMS}),
@@ -30,63 +34,95 @@ func (m *Member) revalidate(c *client) {
 }
 
 // askSync remembers whose sync the leader is asked for; it answers in order.
-func (m *Member) askSync(c *client) { m.waiting = append(m.waiting, heldSync{client: c}) }
+func (m *Member) askSync(c *client) { m.waiting.Push(heldSync{client: c}) }
 
 func (m *Member) fromLeader(p *proto.QuorumPacket) {
 	switch p.Type {
 	case proto.PacketPing:
 		m.learner.Send(proto.QuorumPacket{Type: proto.PacketPing, Zxid: p.Zxid, Data: m.touches()})
 	case proto.PacketSync:
-		for i := range m.waiting {
-			if !m.waiting[i].ready {
-				m.waiting[i].ready, m.waiting[i].zxid = true, m.learner.Committed()
-				break
-			}
+		if m.granted < m.waiting.Len() {
+			m.waiting.At(m.granted).zxid = m.learner.Committed()
+			m.granted++
 		}
 		m.releaseSyncs()
 	case proto.PacketRevalidate:
-		m.answerRevalidate(p.Data)
+		m.answerRevalidate(p)
 	}
+}
+
+// A touch is a session that was heard on a connection.
+type touch struct {
+	client *client
+	proto.SessionTouch
+}
+
+// listTouch notes that the leader is to be told of a client. It is told even
+// if the connection is gone by then.
+func (m *Member) listTouch(c *client) {
+	if c.listed || m.phase == leading || c.handshake != connected {
+		return
+	}
+	c.listed = true
+	m.touched = append(m.touched, touch{c, proto.SessionTouch{Session: c.session, TimeoutMS: c.timeoutMS}})
 }
 
 // touches are the sessions that were heard since the leader was told last.
 func (m *Member) touches() []byte {
 	data := []byte{}
-	for _, c := range m.sortedClients() {
-		if c.handshake == connected && c.heard > c.reported {
-			data = proto.AppendSessionTouch(data, proto.SessionTouch{Session: c.session, TimeoutMS: c.timeoutMS})
-			c.reported = c.heard
+	for i := range m.touched {
+		t := &m.touched[i]
+		if t.client.listed = false; !m.locals.clock.Tracked(t.Session) {
+			data = proto.AppendSessionTouch(data, t.SessionTouch)
 		}
 	}
-	return data
+	m.forgetTouches()
+	return m.relayTouches(data)
+}
+
+func (m *Member) forgetTouches() {
+	for i := range m.touched {
+		m.touched[i].client.listed = false
+	}
+	clear(m.touched)
+	m.touched = spare(m.touched)
 }
 
 // releaseSyncs completes the syncs whose moment is applied.
 func (m *Member) releaseSyncs() {
-	for len(m.waiting) > 0 && m.waiting[0].ready && m.waiting[0].zxid <= m.history.Applied() {
-		c := m.waiting[0].client
-		m.waiting = m.waiting[1:]
-		if m.clients[c.id] == c {
+	for m.granted > 0 && m.waiting.Peek().zxid <= m.history.Applied() {
+		w := m.waiting.Pop()
+		m.granted--
+		switch c := w.client; {
+		case c == nil && m.relay != nil:
+			m.relay.zab.Reply(w.link, proto.QuorumPacket{Type: proto.PacketSync})
+		case c != nil && m.clients[c.id] == c:
 			m.synced(c, 0)
 		}
 	}
 }
 
-// answerRevalidate completes the oldest handshake that waits for the session.
-func (m *Member) answerRevalidate(data []byte) {
-	id, valid, err := proto.DecodeRevalidated(data)
+// answerRevalidate gives the leader's word on a session to the oldest that
+// asked for it: the leader answers in order, even for who is gone.
+func (m *Member) answerRevalidate(p *proto.QuorumPacket) {
+	id, valid, err := proto.DecodeRevalidated(p.Data)
 	if err != nil {
 		return
 	}
-	for _, c := range m.sortedClients() {
-		if c.session != id || c.handshake != asking {
-			continue
-		}
-		if valid {
-			m.attached(c)
-		} else {
-			m.refuse(c, NoteInvalid)
-		}
+	i := slices.IndexFunc(m.asked, func(a asker) bool { return a.session == id })
+	if i < 0 {
 		return
+	}
+	a := m.asked[i]
+	m.asked = slices.Delete(m.asked, i, i+1)
+	switch c := a.client; {
+	case c == nil:
+		m.relayRevalidated(a.link, id, valid, p)
+	case m.clients[c.id] != c:
+	case valid:
+		c.since = max(p.Zxid, 0)
+		m.attached(c)
+	default:
+		m.refuse(c, NoteInvalid)
 	}
 }

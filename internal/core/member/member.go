@@ -16,6 +16,7 @@ import (
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
 	"quokka/internal/core/zab"
+	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -38,6 +39,15 @@ type Config struct {
 	MultiAddress      bool
 	StandaloneEnabled bool // one participant alone would be a standalone server
 	LeaderServes      bool // a leader serves clients, too
+
+	// ObserverMasterPort, unless it is 0, has followers serve observers, and
+	// observers look for such a follower at this port.
+	ObserverMasterPort int
+
+	LocalSessions   bool  // new sessions are local to their server
+	UpgradeLocal    bool  // such a session becomes global when it makes an ephemeral
+	ReadOnly        bool  // reads are served while there is no leader
+	ReadOnlyAfterMS int64 // once the election has taken so long
 
 	// MaxSnapSyncs, MaxDiffSyncs, MaxEpochWaitMS, DiskDiff and DiskHas are
 	// those of zab.LeaderConfig.
@@ -97,10 +107,14 @@ type Member struct {
 
 	phase        phase
 	election     *elect.Election
-	leader       *zab.Leader  // while leading
-	learner      *zab.Learner // while learning
-	observer     bool         // the learner is one
-	link         zab.Link     // of the learner
+	leader       *zab.Leader    // while leading
+	learner      *zab.Learner   // while learning
+	observer     bool           // the learner is one
+	link         zab.Link       // of the learner
+	master       proto.ServerID // where it goes
+	masters      masters
+	relay        *relaying // of a follower that serves observers
+	asked        []asker   // whom the leader's answers to REVALIDATE are for
 	lastDialled  zab.Link
 	history      *zab.History
 	accepted     proto.Epoch
@@ -112,6 +126,7 @@ type Member struct {
 	designated   proto.ServerID // the leader that a reconfiguration has named
 	wantSnapshot bool           // the next leader has to send one
 	healed       proto.Epoch    // in which a snapshot was wanted because of a digest
+	fuzzyUntil   proto.Zxid     // up to here the leader\'s snapshot may hold more than its zxid says
 	noData       bool
 	roleOut      zab.Effects // the role writes here
 	spare        zab.Effects
@@ -123,15 +138,19 @@ type Member struct {
 	begun    bool        // they are
 	since    int64       // running time when that began
 
-	clients map[watch.ConnID]*client
-	local   map[proto.SessionID]*client // which connection here a session belongs to
-	ghosts  map[proto.SessionID][]ghost // what connections that are gone have on its way
-	clock   *session.Clock              // of all sessions; the leader's
-	remote  map[proto.SessionID]*remote // sessions at learners; the leader's
-	syncs   map[uint64]syncOrigin       // the leader's
-	lastID  uint64                      // of syncs
-	waiting []heldSync                  // a learner's: answers that wait for what is applied
-	ids     session.IDs
+	clients     map[watch.ConnID]*client
+	outstanding int                          // requests of all clients that wait
+	touched     []touch                      // who was heard since the leader was told
+	local       map[proto.SessionID]*client  // which connection here a session belongs to
+	ghosts      map[proto.SessionID][]ghost  // what connections that are gone have on its way
+	locals      locals                       // sessions that only this server knows
+	clock       *session.Clock               // of all other sessions; the leader's
+	closed      *session.Clock               // sessions that were closed a moment ago; the leader's
+	remote      map[proto.SessionID]zab.Link // whose requests are the session's, as far as it is known; the leader's
+	syncs       syncs                        // the leader's
+	waiting     fifo.Queue[heldSync]         // a learner's: answers that wait for what is applied
+	granted     int                          // how many of them the leader has given
+	ids         session.IDs
 
 	reaper reaper
 	snaps  snapshots
@@ -146,9 +165,10 @@ func New(cfg Config, s *state.State, now Time) *Member {
 		history: zab.NewHistory(cfg.History), lastDialled: zab.FirstDialled,
 		clients: make(map[watch.ConnID]*client), local: make(map[proto.SessionID]*client),
 		ghosts: make(map[proto.SessionID][]ghost),
-		clock:  session.NewClock(cfg.TickMS),
-		ids:    session.NewIDs(cfg.SessionPrefix, int64(now.Wall)),
-		snaps:  newSnapshots(cfg),
+		locals: newLocals(cfg.TickMS),
+		clock:  session.NewClock(cfg.TickMS), closed: session.NewClock(cfg.TickMS),
+		ids:   session.NewIDs(cfg.SessionPrefix, int64(now.Wall)),
+		snaps: newSnapshots(cfg),
 	}
 	m.restart(cfg.Restart)
 	if !cfg.Standalone {
@@ -179,10 +199,19 @@ func (m *Member) At(now Time) { m.now = now }
 func (m *Member) Take() Effects {
 	out := m.out
 	m.out = Effects{
-		Disk: m.out.Disk[:0], Done: m.out.Done[:0], Votes: m.out.Votes[:0], Dials: m.out.Dials[:0],
-		Sends: m.out.Sends[:0], Conns: m.out.Conns[:0], Notes: m.out.Notes[:0], Zab: m.out.Zab[:0],
+		Disk: spare(m.out.Disk), Done: spare(m.out.Done), Votes: spare(m.out.Votes), Dials: spare(m.out.Dials),
+		Sends: spare(m.out.Sends), Conns: spare(m.out.Conns), Notes: spare(m.out.Notes), Zab: spare(m.out.Zab),
 	}
 	return out
+}
+
+// spare empties a slice to be filled again. One that has become much too
+// large is given back, with all that its unused part refers to.
+func spare[T any](v []T) []T {
+	if cap(v) > 64 && cap(v) > 8*len(v) {
+		return nil
+	}
+	return v[:0]
 }
 
 // Continue follows effects with Again, when they are done: the state is what
@@ -203,9 +232,13 @@ func (m *Member) Tick() {
 		m.leader.Tick(m.now.Running)
 	case learning:
 		m.learner.Tick(m.now.Running)
+		if m.relay != nil {
+			m.relay.zab.Tick(m.now.Running)
+		}
 	}
 	m.elected()
 	m.settle()
+	m.beginReadOnly()
 	if m.mode == ModePark && m.now.Running-m.parked >= m.cfg.ParkMS {
 		m.closeClients()
 	}
@@ -215,6 +248,8 @@ func (m *Member) Tick() {
 // without children and TTL nodes past their time. It follows the touches of
 // its moment.
 func (m *Member) Upkeep() {
+	m.expireLocals()
+	m.forgetClosed()
 	if m.phase != leading || !m.leads() {
 		return
 	}
@@ -238,8 +273,10 @@ func (m *Member) Durable(incarnation uint64, z proto.Zxid, fileBytes int64) {
 	switch m.phase {
 	case leading:
 		m.leader.Durable(m.now.Running, z)
-	case learning:
-		m.learner.Durable(m.now.Running, z)
+	case learning, draining:
+		if m.learner != nil {
+			m.learner.Durable(m.now.Running, z)
+		}
 	}
 	m.settle()
 }
@@ -248,13 +285,7 @@ func (m *Member) Durable(incarnation uint64, z proto.Zxid, fileBytes int64) {
 func (m *Member) Proposed() proto.Zxid { return m.history.Last() }
 
 // Outstanding returns how many requests wait for a commit.
-func (m *Member) Outstanding() int {
-	n := 0
-	for _, c := range m.clients {
-		n += c.waiting.Len()
-	}
-	return n
-}
+func (m *Member) Outstanding() int { return m.outstanding }
 
 // Members returns the servers of the ensemble.
 func (m *Member) Members() Members { return m.members }

@@ -1,9 +1,13 @@
 package member
 
 import (
+	"math"
+
+	"quokka/internal/core/elect"
 	"quokka/internal/core/quorum"
 	"quokka/internal/core/session"
 	"quokka/internal/core/zab"
+	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -31,6 +35,10 @@ func (m *Member) Drained() {
 		zxid = -1
 	}
 	if m.learner != nil {
+		if end := m.learner.End(); end.Kind == zab.FailStop {
+			m.leave(end) // the disk's last words say that memory and disk disagree
+			return
+		}
 		m.wantSnapshot = m.wantSnapshot || m.learner.NeedSnapshot()
 		m.learner = nil
 	}
@@ -73,6 +81,7 @@ func (m *Member) elected() {
 	if !ok {
 		return
 	}
+	m.endReadOnly()
 	took := m.now.Running - m.lookingSince
 	n := Note{Server: vote.Leader, N: took}
 	switch state {
@@ -86,7 +95,7 @@ func (m *Member) elected() {
 			n.Kind = NoteObserving
 		}
 		m.out.Notes = append(m.out.Notes, n)
-		m.follow(vote.Leader, state == proto.Observing)
+		m.follow(vote, state == proto.Observing)
 	}
 }
 
@@ -112,8 +121,8 @@ func (m *Member) membersChanged(now Members) {
 
 func (m *Member) lead() {
 	m.phase, m.begun = leading, false
-	m.remote, m.syncs = make(map[proto.SessionID]*remote), make(map[uint64]syncOrigin)
-	m.clock = session.NewClock(m.cfg.TickMS)
+	m.remote, m.syncs = make(map[proto.SessionID]zab.Link), newSyncs()
+	m.clock, m.closed = session.NewClock(m.cfg.TickMS), session.NewClock(m.cfg.TickMS)
 	m.leader = zab.NewLeader(zab.LeaderConfig{
 		Me: m.cfg.Server, Standalone: m.cfg.Standalone, Accepted: m.accepted, Current: m.current,
 		Active: m.members.Active, Next: m.members.Next, ReconfigEnabled: m.cfg.ReconfigEnabled,
@@ -124,17 +133,17 @@ func (m *Member) lead() {
 	m.settle()
 }
 
-func (m *Member) follow(leader proto.ServerID, observer bool) {
+func (m *Member) follow(vote elect.Vote, observer bool) {
 	m.phase, m.begun, m.observer = learning, false, observer
 	m.lastDialled++
 	m.link = m.lastDialled
-	m.out.Dials = append(m.out.Dials, Dial{Link: m.link, To: leader})
+	m.dial(vote.Leader)
 	m.learner = zab.NewLearner(zab.LearnerConfig{
-		Me: m.cfg.Server, Leader: leader, Link: m.link, Observer: observer,
+		Me: m.cfg.Server, Leader: vote.Leader, Link: m.link, Observer: observer,
 		Accepted: m.accepted, Current: m.current, Active: m.members.Active, Next: m.members.Next,
 		ReconfigEnabled: m.cfg.ReconfigEnabled, MultiAddress: m.cfg.MultiAddress,
 		TickMS: m.cfg.TickMS, InitLimit: m.cfg.InitLimit, SyncLimit: m.cfg.SyncLimit,
-		WantSnapshot: m.wantSnapshot,
+		WantSnapshot: m.wantSnapshot, LeaderEpoch: vote.PeerEpoch, LeaderZxid: vote.Zxid,
 	}, m.history, m.now.Running, &m.roleOut)
 	m.settle()
 }
@@ -184,6 +193,7 @@ func (m *Member) handOn() bool {
 	for i := range e.Apply {
 		m.committed(e.Apply[i].Txn)
 	}
+	m.relayApplied(e.Apply)
 	if m.phase == learning {
 		m.releaseSyncs()
 	}
@@ -224,9 +234,11 @@ func (m *Member) leave(end zab.End) {
 	} else {
 		m.out.Sends = append(m.out.Sends, zab.Send{Link: m.link, Kind: zab.SendClose, Why: end.Why})
 	}
+	m.endRelay(end.Why)
 	m.leader, m.starting = nil, false // a learner may still hear from the disk
 	m.election.Leave()
-	m.waiting, m.remote, m.syncs = nil, nil, nil
+	m.waiting, m.granted = fifo.Queue[heldSync]{}, 0
+	m.remote, m.syncs = nil, syncs{}
 	m.clock = session.NewClock(m.cfg.TickMS)
 	m.roleOut.Reset()
 	m.state.DropPending()
@@ -269,6 +281,8 @@ func (m *Member) Packet(link zab.Link, p proto.QuorumPacket) {
 		m.leader.Packet(m.now.Running, link, p)
 	case m.phase == learning && link == m.link:
 		m.learner.Packet(m.now.Running, p)
+	case m.relays(link):
+		m.relay.zab.Packet(m.now.Running, link, p)
 	}
 	m.settle()
 }
@@ -278,8 +292,11 @@ func (m *Member) LinkDown(link zab.Link, why string) {
 	switch {
 	case m.phase == leading && link < zab.FirstDialled:
 		m.leader.LinkDown(m.now.Running, link)
+		delete(m.syncs.ofLink, link)
 	case m.phase == learning && link == m.link:
 		m.learner.LinkDown(m.now.Running, why)
+	case m.relays(link):
+		m.observerDown(link)
 	}
 	m.settle()
 }
@@ -323,7 +340,8 @@ func (m *Member) Truncated(ok bool, why string, r *Restart) {
 // Installed says that a received snapshot is durable and is the state.
 func (m *Member) Installed(r *Restart) {
 	m.reread(r)
-	m.noData, m.wantSnapshot = false, false
+	m.wantSnapshot = false
+	m.fuzzyUntil = math.MaxInt64 // a Java leader goes on applying while it sends; where that ends is known when we serve
 	if m.learner != nil {
 		m.learner.Installed(m.now.Running)
 	}
@@ -349,6 +367,8 @@ func (m *Member) restart(r Restart) { m.history.Restart(r.Base, r.Entries, r.App
 func (m *Member) Streamed(link zab.Link) {
 	if m.phase == leading {
 		m.leader.Streamed(m.now.Running, link)
+	} else if m.relays(link) {
+		m.relay.zab.Streamed(link)
 	}
 	m.settle()
 }

@@ -6,7 +6,6 @@ import (
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
-	"quokka/internal/fifo"
 	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
@@ -17,7 +16,10 @@ import (
 // A wrong password is looked at before anything happens to the connection
 // that has the session now, unlike in Java.
 func (m *Member) Connect(conn watch.ConnID, r proto.ConnectRequest) {
-	if m.mode != ModeServe {
+	if !m.serves() || m.refusesReadOnly(&r) {
+		if m.mode == ModeReadOnly {
+			m.noteConn(NoteNotReadOnly, r.SessionID, conn)
+		}
 		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: conn})
 		return
 	}
@@ -30,9 +32,12 @@ func (m *Member) Connect(conn watch.ConnID, r proto.ConnectRequest) {
 	}
 	timeout := min(max(r.TimeoutMS, m.cfg.MinTimeoutMS), m.cfg.MaxTimeoutMS)
 	c := &client{id: conn, session: r.SessionID, timeoutMS: timeout, heard: m.now.Running}
-	if r.SessionID == 0 {
+	switch {
+	case r.SessionID == 0:
 		m.openSession(c)
-	} else {
+	case m.mode == ModeReadOnly:
+		m.attachReadOnly(c, r.Password)
+	default:
 		m.attach(c, r.Password)
 	}
 	m.settle()
@@ -44,6 +49,10 @@ func (m *Member) openSession(c *client) {
 		id = m.ids.Next()
 	}
 	c.session = id
+	if m.opensLocally() {
+		m.openLocal(c)
+		return
+	}
 	m.clients[c.id], m.local[id] = c, c
 	if m.phase == learning {
 		m.forward(&state.Request{Session: id, Op: proto.OpCreateSession, Body: jute.AppendInt(nil, c.timeoutMS)})
@@ -60,36 +69,49 @@ func (m *Member) openSession(c *client) {
 // keepHere makes a session the leader's own.
 func (m *Member) keepHere(id proto.SessionID) {
 	if !m.cfg.Standalone {
-		r := m.remoteOf(id)
-		r.link, r.syncing, r.held = here, 0, fifo.Queue[proto.QuorumPacket]{}
+		m.remote[id] = here
 	}
 }
 
 func (m *Member) known(id proto.SessionID) bool {
 	_, known := m.state.Sessions().Timeout(id)
-	return known || m.clock.Tracked(id) || m.local[id] != nil
+	return known || m.clock.Tracked(id) || m.locals.clock.Tracked(id) || m.local[id] != nil
 }
 
 // attach gives a session to a new connection, if it is alive and the client
 // knows its password. Whether it is alive the leader knows.
 func (m *Member) attach(c *client, password []byte) {
-	want := session.Password(c.session)
-	if subtle.ConstantTimeCompare(password, want[:]) != 1 {
+	if !knowsPassword(c.session, password) {
 		m.refuse(c, NoteWrongPassword)
 		return
 	}
+	if m.attachLocal(c) {
+		return
+	}
 	if m.phase == learning {
+		if old := m.local[c.session]; old != nil {
+			m.close(old) // what it still brings would pass for the new one's
+		}
 		c.handshake = asking
 		m.clients[c.id] = c
 		m.revalidate(c)
+		return
+	}
+	if !m.cfg.Standalone && !m.give(c.session, here) {
+		m.out.Conns = append(m.out.Conns, Conn{Kind: ConnClose, ID: c.id})
 		return
 	}
 	if !m.clock.Touch(c.session, c.timeoutMS, m.now.Running) {
 		m.refuse(c, NoteInvalid)
 		return
 	}
-	m.keepHere(c.session)
+	c.since = m.leader.Proposed()
 	m.attached(c)
+}
+
+func knowsPassword(id proto.SessionID, password []byte) bool {
+	want := session.Password(id)
+	return subtle.ConstantTimeCompare(password, want[:]) == 1
 }
 
 // attached completes a handshake. The connection that had the session so far
@@ -100,15 +122,18 @@ func (m *Member) attached(c *client) {
 	}
 	c.handshake = connected
 	m.clients[c.id], m.local[c.session] = c, c
+	m.relayOwner(c.session, here)
+	m.listTouch(c)
 	m.out.Conns = append(m.out.Conns, Conn{
 		Kind: ConnAttach, ID: c.id, Session: c.session, TimeoutMS: c.timeoutMS, Password: session.Password(c.session),
+		ReadOnly: m.mode == ModeReadOnly,
 	})
 }
 
 func (m *Member) refuse(c *client, why NoteKind) {
 	delete(m.clients, c.id)
 	m.noteConn(why, c.session, c.id)
-	m.out.Conns = append(m.out.Conns, Conn{Kind: ConnRefuse, ID: c.id})
+	m.out.Conns = append(m.out.Conns, Conn{Kind: ConnRefuse, ID: c.id, ReadOnly: m.mode == ModeReadOnly})
 }
 
 // Touch says that the client of a session was heard on a connection at the
@@ -120,11 +145,14 @@ func (m *Member) Touch(conn watch.ConnID, id proto.SessionID, timeoutMS int32, h
 	if c == nil || c.id != conn {
 		return
 	}
-	c.heard = max(c.heard, heard)
+	if heard > c.heard {
+		c.heard = heard
+		m.listTouch(c)
+	}
 	if timeoutMS != 0 {
 		c.timeoutMS = timeoutMS
 	}
-	if m.phase == leading {
+	if !m.locals.clock.Touch(id, timeoutMS, heard) && m.phase == leading {
 		m.clock.Touch(id, timeoutMS, heard)
 	}
 }

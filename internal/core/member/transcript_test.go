@@ -23,6 +23,9 @@ func TestTranscripts(t *testing.T) {
 		t.Fatalf("no transcripts: %v", err)
 	}
 	for _, file := range files {
+		if strings.HasPrefix(filepath.Base(file), "ensemble_") {
+			continue // TestEnsembleStories
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			old, err := os.ReadFile(file)
 			if err != nil {

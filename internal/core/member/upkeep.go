@@ -71,9 +71,11 @@ func (s *snapshots) draw() {
 }
 
 // random is splitmix64.
-func (s *snapshots) random() uint64 {
-	s.rng += 0x9e3779b97f4a7c15
-	z := s.rng
+func (s *snapshots) random() uint64 { return random(&s.rng) }
+
+func random(state *uint64) uint64 {
+	*state += 0x9e3779b97f4a7c15
+	z := *state
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31

@@ -144,8 +144,7 @@ func (l *Leader) announce() {
 
 func (l *Leader) sendLeaderInfo(p *pupil) {
 	p.phase, p.heard = pupilAsked, l.beat
-	version := binary.BigEndian.AppendUint32(nil, uint32(proto.LearnerProtocol))
-	l.send(p, proto.PacketLeaderInfo, proto.MakeZxid(l.epoch, 0), version)
+	l.send(p, proto.PacketLeaderInfo, proto.MakeZxid(l.epoch, 0), proto.AppendLeaderInfo(nil))
 }
 
 // leaderAckEpoch takes a learner's answer to the epoch: its own epoch, and

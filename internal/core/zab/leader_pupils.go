@@ -64,16 +64,20 @@ type LearnerStatus struct {
 }
 
 // Learners returns the learners, the oldest link first.
-func (l *Leader) Learners() []LearnerStatus {
-	all := make([]LearnerStatus, len(l.pupils))
-	for i, p := range l.pupils {
+func (l *Leader) Learners() []LearnerStatus { return statusOf(l.pupils) }
+
+func statusOf(pupils []*pupil) []LearnerStatus {
+	all := make([]LearnerStatus, len(pupils))
+	for i, p := range pupils {
 		all[i] = LearnerStatus{p.link, p.server, p.observer, p.phase == pupilUpToDate, p.acked, p.came}
 	}
 	return all
 }
 
-func (l *Leader) pupil(link Link) *pupil {
-	for _, p := range l.pupils {
+func (l *Leader) pupil(link Link) *pupil { return pupilOf(l.pupils, link) }
+
+func pupilOf(pupils []*pupil, link Link) *pupil {
+	for _, p := range pupils {
 		if p.link == link {
 			return p
 		}
@@ -88,7 +92,11 @@ func (l *Leader) votes(p *pupil) bool {
 
 // send puts a packet on a learner's link.
 func (l *Leader) send(p *pupil, kind proto.PacketType, z proto.Zxid, data []byte) {
-	l.out.Sends = append(l.out.Sends, Send{Link: p.link, Packet: proto.QuorumPacket{Type: kind, Zxid: z, Data: data}})
+	p.send(l.out, kind, z, data)
+}
+
+func (p *pupil) send(out *Effects, kind proto.PacketType, z proto.Zxid, data []byte) {
+	out.Sends = append(out.Sends, Send{Link: p.link, Packet: proto.QuorumPacket{Type: kind, Zxid: z, Data: data}})
 }
 
 // Reply puts a packet of the member itself (SYNC, REVALIDATE) on a link,

@@ -21,3 +21,13 @@ func (l *Leader) PendingSyncs() int {
 	r := &l.reads
 	return len(r.waiting) + len(r.asked) + len(r.proven) + len(r.answered)
 }
+
+// Quokka tells whether the learner at a link is a Quokka server.
+func (l *Leader) Quokka(link Link) bool {
+	for _, p := range l.pupils {
+		if p.link == link {
+			return p.quokka
+		}
+	}
+	return false
+}

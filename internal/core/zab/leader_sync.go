@@ -2,6 +2,7 @@ package zab
 
 import (
 	"slices"
+	"strconv"
 
 	"quokka/internal/core/quorum"
 	"quokka/internal/proto"
@@ -54,7 +55,7 @@ func (l *Leader) syncPupil(now int64, p *pupil) {
 	switch {
 	case plan.kind == syncRefuse:
 		l.refuse(p, "server %d cannot be synchronised: %s", p.server, plan.why)
-	case plan.kind != syncHold && !l.throttled(p, plan.kind):
+	case plan.kind != syncHold && !throttled(l.pupils, p, plan.kind, l.cfg.MaxSnapSyncs, l.cfg.MaxDiffSyncs):
 		l.beginSync(p, plan)
 	}
 }
@@ -70,15 +71,15 @@ func (l *Leader) urgent(p *pupil) bool {
 
 // throttled tells whether an observer must wait for the synchronisation of
 // others (LearnerSyncThrottler).
-func (l *Leader) throttled(p *pupil, kind syncKind) bool {
-	limit := l.cfg.MaxDiffSyncs
+func throttled(pupils []*pupil, p *pupil, kind syncKind, maxSnaps, maxDiffs int) bool {
+	limit := maxDiffs
 	if kind == syncSnap {
-		limit = l.cfg.MaxSnapSyncs
+		limit = maxSnaps
 	}
 	if !p.observer || limit <= 0 {
 		return false
 	}
-	for _, other := range l.pupils {
+	for _, other := range pupils {
 		if other.phase == pupilSyncing && (other.kind == syncSnap) == (kind == syncSnap) {
 			limit--
 		}
@@ -90,25 +91,8 @@ func (l *Leader) throttled(p *pupil, kind syncKind) bool {
 // and NEWLEADER. Live traffic follows from now on.
 func (l *Leader) beginSync(p *pupil, plan syncPlan) {
 	l.note(Note{Kind: NoteSync, Server: p.server, Zxid: p.last, Text: plan.kind.String() + ": " + plan.why})
-	p.phase, p.kind, p.heard = pupilSyncing, plan.kind, l.beat
-	p.sent = max(plan.from, p.last, 0)
-	p.acked = 0
-	switch plan.kind {
-	case syncDiff:
-		l.send(p, proto.PacketDiff, plan.zxid, nil)
-	case syncTrunc:
-		p.sent = plan.from
-		l.send(p, proto.PacketTrunc, plan.zxid, nil)
-	case syncSnap:
-		p.streaming++
-		p.sent = plan.from
-		l.out.Sends = append(l.out.Sends, Send{Link: p.link, Kind: SendSnapshot, From: plan.from, To: plan.zxid})
-	}
-	if plan.disk {
-		p.streaming++
-		l.out.Sends = append(l.out.Sends, Send{Link: p.link, Kind: SendHistory, From: plan.diskAt, To: plan.from})
-	}
-	p.given = p.sent
+	p.heard = l.beat
+	p.startSync(l.out, plan)
 	if !l.sendSince(p, plan.from) {
 		return
 	}
@@ -119,6 +103,29 @@ func (l *Leader) beginSync(p *pupil, plan syncPlan) {
 		config = l.active
 	}
 	l.send(p, proto.PacketNewLeader, proto.MakeZxid(l.epoch, 0), []byte(config.Text()))
+}
+
+// startSync sends what a plan begins with: DIFF, TRUNC or SNAP, and what is
+// on disk only.
+func (p *pupil) startSync(out *Effects, plan syncPlan) {
+	p.phase, p.kind, p.acked = pupilSyncing, plan.kind, 0
+	p.sent = max(plan.from, p.last, 0)
+	switch plan.kind {
+	case syncDiff:
+		p.send(out, proto.PacketDiff, plan.zxid, nil)
+	case syncTrunc:
+		p.sent = plan.from
+		p.send(out, proto.PacketTrunc, plan.zxid, nil)
+	case syncSnap:
+		p.streaming++
+		p.sent = plan.from
+		out.Sends = append(out.Sends, Send{Link: p.link, Kind: SendSnapshot, From: plan.from, To: plan.zxid})
+	}
+	if plan.disk {
+		p.streaming++
+		out.Sends = append(out.Sends, Send{Link: p.link, Kind: SendHistory, From: plan.diskAt, To: plan.from})
+	}
+	p.given = p.sent
 }
 
 // sendSince sends the entries after a zxid (LearnerHandler.syncFollower,
@@ -199,7 +206,7 @@ func (l *Leader) establishIfAcked(now int64) {
 	l.proposed = proto.MakeZxid(l.epoch, 0)
 	l.acks.commit(l.proposed)
 	l.acks.raise(l.cfg.Me, l.h.Durable())
-	l.note(Note{Kind: NoteEstablished, Zxid: l.proposed})
+	l.note(Note{Kind: NoteEstablished, Zxid: l.proposed, Text: serverList(l.newAcks)})
 	if l.seen.Version > l.active.Version {
 		heir := l.designate(l.seen, l.newAcks)
 		l.activate()
@@ -229,4 +236,16 @@ func (l *Leader) commitInitial() {
 // counts now.
 func (l *Leader) hasQuorums(set quorum.Acks) bool {
 	return !slices.ContainsFunc(l.rules, func(r quorum.Config) bool { return !r.HasQuorum(set) })
+}
+
+// serverList is a set of servers as Java's log shows it.
+func serverList(set quorum.Acks) string {
+	var b []byte
+	for i, id := range set.IDs() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return string(b)
 }

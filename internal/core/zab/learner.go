@@ -85,6 +85,7 @@ type Learner struct {
 	phase      learnerPhase
 	end        End
 	epoch      proto.Epoch // of the leader, from LEADERINFO
+	quokka     bool        // the leader is a Quokka server
 	wantSnap   bool
 
 	work   learnerWork
@@ -103,6 +104,7 @@ type Learner struct {
 
 	active, next quorum.Membership
 	offered      *quorum.Membership // of NEWLEADER; active from UPTODATE on
+	heirs        []heir             // who leads after reconfigurations that are committed; those of late
 }
 
 // NewLearner returns a Learner that waits for its connection. Its log must
@@ -119,6 +121,9 @@ func NewLearner(cfg LearnerConfig, h *History, now int64, out *Effects) *Learner
 func (f *Learner) Ready() bool {
 	return f.phase == learnerServing && f.committed >= f.h.Applied() && !f.ended()
 }
+
+// Quokka tells whether the leader is a Quokka server.
+func (f *Learner) Quokka() bool { return f.quokka }
 
 // Epoch returns the leader's epoch, 0 before it is known.
 func (f *Learner) Epoch() proto.Epoch { return f.epoch }

@@ -205,11 +205,13 @@ func followerCommitAndActivate(f *Learner, p proto.QuorumPacket) {
 		return
 	}
 	f.commitOpen()
+	leader := proto.ServerID(binary.BigEndian.Uint64(p.Data))
+	f.heirs = append(slices.DeleteFunc(f.heirs, func(o heir) bool { return o.reconfig <= f.h.Applied() }), heir{p.Zxid, leader})
 	if f.phase == learnerServing {
 		f.apply()
 	}
 	if config != nil {
-		f.activate(*config, proto.ServerID(binary.BigEndian.Uint64(p.Data)))
+		f.activate(*config, leader)
 	}
 }
 

@@ -38,6 +38,7 @@ func learnerLeaderInfo(f *Learner, p proto.QuorumPacket) {
 		return
 	}
 	e := p.Zxid.Epoch()
+	f.quokka = proto.QuokkaLeader(p.Data)
 	switch {
 	case e < f.cfg.Accepted:
 		f.leave("the leader's epoch %d is less than the accepted epoch %d", e, f.cfg.Accepted)

@@ -30,7 +30,7 @@ func TestLeaderAndLearnersTogether(t *testing.T) {
 		w.settle()
 	}
 	t.Logf("%v", counts)
-	for _, kind := range []string{"established", "committed", "SNAP", "TRUNC", "crash", "rollover", "read"} {
+	for _, kind := range []string{"established", "committed", "SNAP", "TRUNC", "crash", "rollover", "read", "relayed"} {
 		if counts[kind] == 0 {
 			t.Errorf("never seen: %s (%v)", kind, counts)
 		}
@@ -40,6 +40,9 @@ func TestLeaderAndLearnersTogether(t *testing.T) {
 // step does one random thing.
 func (w *togetherWorld) step() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	for _, n := range w.nodes {
+		n.frozen = max(0, n.frozen-1)
+	}
 	switch k := w.rng.IntN(100); {
 	case k < 45:
 		w.deliver()
@@ -49,7 +52,7 @@ func (w *togetherWorld) step() {
 		}
 	case k < 75:
 		w.tick(n)
-	case k < 85:
+	case k < 83:
 		w.propose(n)
 	case k < 87:
 		w.read(n)
@@ -65,6 +68,8 @@ func (w *togetherWorld) step() {
 		}
 	case k == 98 && w.rng.IntN(2) == 0:
 		w.crash(n)
+	case k == 99 && w.rng.IntN(4) == 0:
+		w.freeze(n)
 	}
 	if w.rng.IntN(5) == 0 {
 		w.checkQuorums()
@@ -109,7 +114,7 @@ func (w *togetherWorld) deliver() {
 	}
 	l := w.links[w.rng.IntN(len(w.links))]
 	if !l.carried {
-		if l.carried = l.l != nil && l.leader.leader == l.l; !l.carried {
+		if l.carried = l.served(); !l.carried {
 			w.cut(func(o *togetherLink) bool { return o == l }, nil)
 			return
 		}
@@ -130,13 +135,13 @@ func (w *togetherWorld) deliver() {
 
 func (w *togetherWorld) toLeader(l *togetherLink, p proto.QuorumPacket) {
 	if l.accepted {
-		l.l.Packet(w.now, l.id, p)
+		l.pass(w.now, p)
 	} else {
 		l.accepted = true
 		if l.learner.java {
 			p.Data = p.Data[:20]
 		}
-		l.l.Connected(w.now, l.id, p)
+		l.connect(w.now, p)
 	}
 	w.collect(l.leader)
 }
@@ -155,10 +160,14 @@ func (w *togetherWorld) toLearner(l *togetherLink, p togetherPacket) {
 func (w *togetherWorld) tick(n *togetherNode) {
 	w.now += int64(w.rng.IntN(12))
 	switch {
+	case n.frozen > 0:
 	case n.leader != nil:
 		n.leader.Tick(w.now)
 	case n.learner != nil:
 		n.learner.Tick(w.now)
+		if n.relay != nil {
+			n.relay.Tick(w.now)
+		}
 	default:
 		return
 	}
@@ -166,8 +175,8 @@ func (w *togetherWorld) tick(n *togetherNode) {
 }
 
 func (w *togetherWorld) propose(n *togetherNode) {
-	if n.leader == nil || n.leader.Proposed()-n.leader.Committed() > 8 {
-		return
+	if n.leader == nil || n.frozen > 0 || n.leader.Proposed()-n.leader.Committed() > 8 {
+		return // a proposal of a leader that is cut off would keep its reads waiting
 	}
 	z, ok := n.leader.Next()
 	if !ok || w.calm && z.Counter() > 10 {
@@ -236,9 +245,23 @@ func byVote(a, b *togetherNode) int {
 // join lets a server without a role follow some leader, perhaps an old one.
 func (w *togetherWorld) join(n *togetherNode) {
 	leader := w.nodes[w.rng.IntN(len(w.nodes))]
-	if n.idle() && leader.leader != nil {
+	relayed := n.observer && leader.relay != nil
+	if n.idle() && (leader.leader != nil || relayed) && leader.frozen == 0 {
 		w.follow(n, leader)
 	}
+}
+
+// freeze cuts a leader off without its knowledge: it goes on leading.
+func (w *togetherWorld) freeze(n *togetherNode) {
+	if n.leader == nil {
+		return
+	}
+	w.counts["freeze"]++
+	n.frozen = 1500
+	leader := n.leader
+	n.leader = nil // so that it is not told
+	w.cut(func(l *togetherLink) bool { return l.leader == n && l.l == leader }, n)
+	n.leader = leader
 }
 
 // crash loses what was not flushed, and starts the process again.

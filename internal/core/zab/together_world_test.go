@@ -20,7 +20,9 @@ type togetherNode struct {
 	out      Effects
 	leader   *Leader
 	learner  *Learner
+	relay    *Relay // of a follower, perhaps
 	wantSnap bool
+	frozen   int // steps until it hears of the world again
 
 	queue             []Disk
 	accepted, current proto.Epoch
@@ -43,6 +45,7 @@ type togetherLink struct {
 	learner, leader   *togetherNode
 	f                 *Learner // role at its end
 	l                 *Leader
+	r                 *Relay           // instead of l, if that is a follower
 	up, down          []togetherPacket // to the leader, to the learner
 	accepted, carried bool             // by the leader; LinkUp was told
 }
@@ -83,7 +86,7 @@ func newTogetherWorld(t *testing.T, seed uint64, counts map[string]int) *togethe
 		list, voters = "1,2,3,4,5", append(voters, 4, 5)
 	}
 	if rng.IntN(2) == 0 {
-		list += ",9o"
+		list += ",8o,9o"
 	}
 	w.m, w.rule = members(t, list, 0), quorum.Majority(voters...)
 	for _, s := range w.m.Servers {
@@ -101,7 +104,7 @@ func (w *togetherWorld) failf(format string, args ...any) {
 
 // restart recovers a node from its disk. All that its log holds is applied.
 func (w *togetherWorld) restart(n *togetherNode) {
-	n.leader, n.learner, n.queue, n.out = nil, nil, nil, Effects{}
+	n.leader, n.learner, n.relay, n.queue, n.out = nil, nil, nil, nil, Effects{}
 	n.received = map[SnapshotID]togetherState{}
 	n.h = NewHistory(0)
 	w.reload(n)
@@ -136,10 +139,14 @@ func (w *togetherWorld) lead(n *togetherNode) {
 
 // follow makes a node a learner of another, whatever that is now.
 func (w *togetherWorld) follow(n, leader *togetherNode) {
-	link := &togetherLink{id: w.nextLink, learner: n, leader: leader, l: leader.leader}
+	link := &togetherLink{id: w.nextLink, learner: n, leader: leader, l: leader.leader, r: leader.relay}
 	w.nextLink++
+	id := leader.id
+	if link.r != nil {
+		id = leader.learner.cfg.Leader
+	}
 	n.learner = NewLearner(LearnerConfig{
-		Me: n.id, Leader: leader.id, Link: FirstDialled + link.id, Observer: n.observer, Accepted: n.accepted, Current: n.current,
+		Me: n.id, Leader: id, Link: FirstDialled + link.id, Observer: n.observer, Accepted: n.accepted, Current: n.current,
 		Active: w.m, Next: w.m, TickMS: 600, InitLimit: 8, SyncLimit: 4, WantSnapshot: n.wantSnap,
 		LeaderEpoch: leader.current, LeaderZxid: leader.h.Last(),
 	}, n.h, w.now, &n.out)
@@ -163,13 +170,14 @@ func (w *togetherWorld) collect(n *togetherNode) {
 	if n.leader != nil {
 		w.checkReads(n)
 	}
+	w.relay(n)
 	sends, ups := slices.Clone(n.out.Sends), slices.Clone(n.out.Ups)
 	n.out.Reset()
 	for _, s := range sends {
 		w.send(n, s)
 	}
 	for _, u := range ups {
-		if n.learner != nil && u.Packet.Type == proto.PacketPing {
+		if n.learner != nil && u.Packet.Type == proto.PacketPing && u.Link >= FirstDialled {
 			n.learner.Send(u.Packet)
 			w.collect(n)
 		}
@@ -202,7 +210,7 @@ func (w *togetherWorld) leave(n *togetherNode) {
 	if n.learner != nil {
 		n.wantSnap = n.learner.NeedSnapshot()
 	}
-	n.leader, n.learner = nil, nil
+	n.leader, n.learner, n.relay = nil, nil, nil
 	n.out.Reset()
 }
 
@@ -221,8 +229,8 @@ func (w *togetherWorld) cut(which func(*togetherLink) bool, n *togetherNode) {
 			l.f.LinkDown(w.now, "cut")
 			w.collect(l.learner)
 		}
-		if l.accepted && l.leader != n && l.leader.leader == l.l {
-			l.l.LinkDown(w.now, l.id)
+		if l.accepted && l.leader != n && l.served() {
+			l.tellDown(w.now)
 			w.collect(l.leader)
 		}
 	}
@@ -245,7 +253,7 @@ func (w *togetherWorld) send(n *togetherNode, s Send) {
 			w.counts["SNAP"]++
 			copied := togetherState{max(n.state.zxid, s.To), slices.Clone(n.state.entries)}
 			l.down = append(l.down, togetherPacket{snapshot: &copied})
-			n.leader.Streamed(w.now, l.id)
+			l.streamed(w.now)
 		case SendClose:
 			w.cut(func(o *togetherLink) bool { return o == l }, nil)
 		}

@@ -191,3 +191,10 @@ func (s *Store) HistorySize(from proto.Zxid) (logBytes, snapBytes int64, ok bool
 	}
 	return logBytes, snapBytes, true
 }
+
+// Has tells whether the log has a record with this zxid. It reads one file up
+// to there, beside the writer.
+func (s *Store) Has(z proto.Zxid) bool {
+	ok, err := s.has(z)
+	return ok && err == nil
+}

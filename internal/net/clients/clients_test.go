@@ -28,6 +28,19 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
+// The byte is true when the server serves reads only.
+func TestReadOnlyHandshake(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		p := open(t, func(_ *Options, b *fakeBackend) { b.readOnly, b.refuse = true, refuse })
+		c := p.dial()
+		req := proto.ConnectRequest{TimeoutMS: 4321, Password: make([]byte, 16), HasReadOnly: true, ReadOnly: true}
+		c.frame(proto.AppendConnectRequest(nil, &req))
+		if r, err := proto.DecodeConnectResponse(c.next()); err != nil || !r.ReadOnly || (r.SessionID == 0) != refuse {
+			t.Errorf("refused %v: %+v, %v", refuse, r, err)
+		}
+	}
+}
+
 func TestRefusedHandshake(t *testing.T) {
 	p := open(t, func(_ *Options, b *fakeBackend) { b.refuse = true })
 	c := p.dial()

@@ -38,6 +38,7 @@ type Conn struct {
 	lastOut     bool   // close when everything is sent
 	closed      bool
 	hasReadOnly bool
+	readOnly    bool
 	stats       Stats
 }
 
@@ -133,6 +134,14 @@ func (c *Conn) ResetStats() {
 	c.stats = resetStats()
 }
 
+// SetReadOnly makes the answer to the handshake say that only reads are
+// served.
+func (c *Conn) SetReadOnly() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readOnly = true
+}
+
 // Attach ends the handshake: the session is the client's. The response goes
 // out before anything else does. born is the zxid that made a new session; it
 // is 0 when a client came back to an old one, which counts as no request.
@@ -160,7 +169,7 @@ func (c *Conn) Refuse() {
 func (c *Conn) respond(r proto.ConnectResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.HasReadOnly = c.hasReadOnly
+	r.HasReadOnly, r.ReadOnly = c.hasReadOnly, c.readOnly
 	at := len(c.out)
 	c.out = append(c.out, 0, 0, 0, 0)
 	c.out = proto.AppendConnectResponse(c.out, &r)

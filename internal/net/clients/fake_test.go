@@ -25,6 +25,7 @@ type fakeBackend struct {
 	mu       sync.Mutex
 	hold     bool // ordered requests wait for release
 	refuse   bool // handshakes are refused
+	readOnly bool // and answered as by a read-only server
 	held     []func()
 	bodies   []string // of ordered requests
 	connects []proto.ConnectRequest
@@ -52,6 +53,9 @@ func (b *fakeBackend) Connect(c *Conn, r proto.ConnectRequest) {
 	b.mu.Lock()
 	b.connects = append(b.connects, r)
 	refuse := b.refuse
+	if b.readOnly {
+		c.SetReadOnly()
+	}
 	b.mu.Unlock()
 	if refuse {
 		c.Refuse()
