@@ -229,13 +229,25 @@ func (m *Member) complete(c *client, d *Done) {
 	}
 	d.Origin = Origin{Conn: c.id, Op: w.Op}
 	m.pop(c)
-	if e, ok := t.Body.(*proto.ErrorTxn); ok && e.Err == proto.SessionMoved {
+	if refusedAsMoved(t.Body) {
 		// Another server has the session now. There is no answer to that; the
 		// client is told by the end of the connection (FinalRequestProcessor).
 		d.Dropped = true
 		m.noteConn(NoteMoved, t.Session, c.id)
 		m.close(c)
 	}
+}
+
+// refusedAsMoved tells whether a request failed because its session is at
+// another server now.
+func refusedAsMoved(body proto.TxnBody) bool {
+	switch b := body.(type) {
+	case *proto.ErrorTxn:
+		return b.Err == proto.SessionMoved
+	case *proto.MultiTxn:
+		return slices.ContainsFunc(b.Parts, func(p proto.MultiPart) bool { return refusedAsMoved(p.Body) })
+	}
+	return false
 }
 
 // syncedBefore completes the syncs that stand before a transaction which is

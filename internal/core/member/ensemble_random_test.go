@@ -133,7 +133,7 @@ func (c *chaos) step() {
 		if a != b {
 			c.counts["cut"]++
 			c.say("cut %d %d", a, b)
-			c.cut(a, b)
+			c.cut(a, b, c.rng.IntN(3) > 0)
 		}
 	case k < 990:
 		clear(c.cuts)
@@ -322,6 +322,8 @@ func (c *chaos) heal() {
 			h.start()
 		}
 	}
+	c.counts["restless"] += c.restless
+	c.restless = 0
 	for range 150 {
 		for _, a := range c.clients {
 			if a.pipe != nil {
@@ -329,6 +331,9 @@ func (c *chaos) heal() {
 			}
 		}
 		c.run(100)
+	}
+	if c.restless > 0 {
+		c.t.Errorf("the ensemble never comes to rest")
 	}
 }
 
@@ -375,10 +380,12 @@ func (c *chaos) judgeRest() {
 	}
 	for _, p := range c.pipes() {
 		if !p.closed && (len(p.inbox) > 0 || len(p.slots) > 0 || !p.open) {
-			c.t.Errorf("connection %d of server %d (open %v) waits: %+v %+v", p.id, p.host.id, p.open, p.slots, p.inbox)
+			c.t.Errorf("connection %d of server %d (open %v) waits: %v %v", p.id, p.host.id, p.open, p.slots, p.inbox)
 		}
 	}
 }
+
+func (w slot) String() string { return fmt.Sprintf("%d %s", w.xid, w.tag) }
 
 // judgeHistory says that every request was carried out once at most, those
 // of a session in their order, and those of a connection without gap.

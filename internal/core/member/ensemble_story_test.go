@@ -62,6 +62,9 @@ func tell(t *testing.T, text string) string {
 		} else {
 			s.input(f)
 		}
+		if s.restless > 0 {
+			t.Fatalf("%s: the ensemble never comes to rest", line)
+		}
 		for _, said := range s.said {
 			out.WriteString("    " + said + "\n")
 		}
@@ -113,7 +116,7 @@ func newStory(t *testing.T, f []string) *story {
 //	send CONN XID OP [PATH]        create, ephemeral, delete, sync, exists, close, joining=, leaving=
 //	leave CONN...                  the client closes it
 //	silent CONN...                 nothing is heard of the client, and the server does not notice
-//	cut N N, heal                  the network between two servers
+//	cut N N, break N N, heal       the network between two servers; cut: they have to find out
 //	hold N N, release              what the first sends to the second waits
 //	step N N [COUNT]               that much of it arrives
 //	disk N hold|go
@@ -132,8 +135,8 @@ func (s *story) input(f []string) {
 		s.run(s.number(1))
 	case "settle":
 		s.settle()
-	case "cut":
-		s.cut(s.server(1), s.server(2))
+	case "cut", "break":
+		s.cut(s.server(1), s.server(2), f[0] == "break")
 	case "heal":
 		clear(s.cuts)
 	case "hold":

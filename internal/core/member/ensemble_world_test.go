@@ -35,10 +35,11 @@ type realm struct {
 	history map[proto.Zxid]*proto.Txn // all that was ever applied anywhere
 	said    []string
 
-	talkative bool // clients that are not silent are heard all the time
-	check   func(h *host, d *Done, o *state.Outcome) // after each Done that is applied
-	reads   func(p *pipe, w slot, at proto.Zxid)     // a read was answered
-	expired func(h *host, id proto.SessionID)
+	restless  int                                      // how often settle found no end
+	talkative bool                                     // clients that are not silent are heard all the time
+	check     func(h *host, d *Done, o *state.Outcome) // after each Done that is applied
+	reads     func(p *pipe, w slot, at proto.Zxid)     // a read was answered
+	expired   func(h *host, id proto.SessionID)
 }
 
 type realmOptions struct {
@@ -80,6 +81,7 @@ type picture struct {
 type wire struct {
 	ends  [2]wireEnd
 	queue [2][]parcel // to the end
+	not   int64       // before this time nothing arrives
 }
 
 type wireEnd struct {
@@ -120,7 +122,7 @@ type pipe struct {
 	open    bool // attached
 	closed  bool
 	refused bool
-	silent  bool // a story's client that says nothing more
+	silent  bool   // a story's client that says nothing more
 	inbox   []slot // sent by the client, not read by the server
 	slots   []slot // read, and not answered
 	heard   int64

@@ -94,9 +94,9 @@ func (m *Member) releaseSyncs() {
 		w := m.waiting.Pop()
 		m.granted--
 		switch c := w.client; {
-		case c == nil && m.relay != nil:
-			m.relay.zab.Reply(w.link, proto.QuorumPacket{Type: proto.PacketSync})
-		case c != nil && m.clients[c.id] == c:
+		case c == nil:
+			m.relaySynced(w.link)
+		case m.clients[c.id] == c:
 			m.synced(c, 0)
 		}
 	}

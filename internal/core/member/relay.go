@@ -6,6 +6,7 @@ import (
 
 	"quokka/internal/core/quorum"
 	"quokka/internal/core/zab"
+	"quokka/internal/fifo"
 	"quokka/internal/proto"
 )
 
@@ -15,6 +16,10 @@ type relaying struct {
 	zab     *zab.Relay
 	touched map[proto.SessionID]int32    // timeouts of sessions that observers have heard; the leader is to be told
 	owner   map[proto.SessionID]zab.Link // whose requests are the session's, or here; as far as it is known
+
+	// What a Java observer sends behind a sync is held until that is
+	// answered: see behindWhat.
+	behind map[zab.Link]*fifo.Queue[proto.QuorumPacket]
 }
 
 // An asker waits for the leader's word on a session: a client here, or an
@@ -37,6 +42,7 @@ func (m *Member) beginRelay() {
 			DiskDiff: m.cfg.DiskDiff, DiskHas: m.cfg.DiskHas,
 		}, m.learner, m.history, m.now.Running, &m.roleOut),
 		touched: make(map[proto.SessionID]int32), owner: make(map[proto.SessionID]zab.Link),
+		behind: make(map[zab.Link]*fifo.Queue[proto.QuorumPacket]),
 	}
 }
 
@@ -79,6 +85,7 @@ func (m *Member) relays(link zab.Link) bool { return m.relay != nil && link < za
 // belong to whoever asks for them next.
 func (m *Member) observerDown(link zab.Link) {
 	m.relay.zab.LinkDown(link)
+	delete(m.relay.behind, link)
 	maps.DeleteFunc(m.relay.owner, func(_ proto.SessionID, owner zab.Link) bool { return owner == link })
 }
 
@@ -110,22 +117,77 @@ func (m *Member) fromObserver(u *zab.Up) {
 			m.learner.Send(u.Packet)
 		}
 	case proto.PacketRequest:
-		q, err := proto.DecodeForwardedRequest(u.Packet.Data)
-		switch {
-		case err != nil:
-		case q.Op == proto.OpSync:
-			m.waiting.Push(heldSync{link: u.Link})
-			m.learner.Send(u.Packet)
-		case m.relayClaim(u.Link, q.Session):
-			m.learner.Send(u.Packet)
+		if held := m.relay.behind[u.Link]; held != nil {
+			held.Push(u.Packet)
+			return
+		}
+		m.relayRequest(u.Link, u.Packet)
+	}
+}
+
+// relayRequest passes a request on.
+func (m *Member) relayRequest(link zab.Link, p proto.QuorumPacket) {
+	q, err := proto.DecodeForwardedRequest(p.Data)
+	if err != nil {
+		return
+	}
+	quokka := m.relay.zab.Quokka(link)
+	switch {
+	case q.Op == proto.OpSync:
+		if !quokka {
+			m.relay.behind[link] = &fifo.Queue[proto.QuorumPacket]{}
+		}
+		m.waiting.Push(heldSync{link: link})
+	case m.relayClaim(link, q.Session):
+	case quokka:
+		return // its client is gone, and it does not miss the answer
+	default:
+		p.Data = m.relayVoid(&q)
+	}
+	m.learner.Send(p)
+}
+
+// relaySynced answers a sync of an observer, and passes on what it has sent
+// behind it, up to the next one.
+func (m *Member) relaySynced(link zab.Link) {
+	if m.relay == nil {
+		return
+	}
+	m.relay.zab.Reply(link, proto.QuorumPacket{Type: proto.PacketSync})
+	held := m.relay.behind[link]
+	delete(m.relay.behind, link)
+	for held != nil && held.Len() > 0 {
+		m.relayRequest(link, held.Pop())
+		if m.relay.behind[link] != nil {
+			m.relay.behind[link] = held
+			return
 		}
 	}
+}
+
+// relayVoid makes of a request that must not be executed one that fails and
+// has the same answer: none would stop a Java observer for good, which
+// awaits the answers to all requests in their order.
+func (m *Member) relayVoid(q *proto.ForwardedRequest) []byte {
+	if c := m.local[q.Session]; c != nil {
+		flies := false // its own request with this cxid is answered first
+		for i := range c.sent {
+			flies = flies || c.waiting.At(i).Cxid == q.Cxid
+		}
+		if !flies {
+			m.ghosts[q.Session] = append(m.ghosts[q.Session], ghost{cxid: q.Cxid, op: proto.OpDelete})
+		}
+	}
+	return proto.AppendForwardedRequest(nil, &proto.ForwardedRequest{
+		Session: q.Session, Cxid: q.Cxid, Op: proto.OpDelete,
+		Body: proto.AppendPathVersion(nil, proto.PathVersion{Path: "/", Version: -1}),
+	})
 }
 
 // relayClaim tells whether a request comes from where its session is. To the
 // leader all sessions at this server and behind it are this server's, so
 // that it is here that a late request of one which has moved must be caught.
-// Nobody waits for its answer any more. (ObserverMaster lets it pass.)
+// (ObserverMaster lets it pass.)
 func (m *Member) relayClaim(link zab.Link, id proto.SessionID) bool {
 	owner := m.relay.owner[id]
 	if owner == 0 && m.local[id] != nil {

@@ -155,3 +155,76 @@ func TestObserverFindsNoMaster(t *testing.T) {
 	e.party(4).connect(1, 0, false)
 	e.party(4).expect(1, "createSession ok")
 }
+
+// newJavaObserver makes the relay take observer 4 for a Java server, and
+// returns it, its master, and what that sends it from now on.
+func newJavaObserver(t *testing.T) (e *ensemble, o, f *party, got *[]string) {
+	e = newRelayed(t)
+	o = e.party(4)
+	e.java = o.id
+	e.isolate(o, true)
+	e.pass(3000)
+	e.isolate(o, false)
+	e.until("all serve", e.allServe)
+	f, got = e.masterOf(o), new([]string)
+	e.tap = func(from, to *party, q proto.QuorumPacket) {
+		if from == f && to == o && q.Type != proto.PacketPing {
+			*got = append(*got, q.Type.String())
+		}
+	}
+	return e, o, f, got
+}
+
+// TestSyncOfAJavaObserver: CommitProcessor takes the answers to the requests
+// of all sessions in their order, so a write that was sent after a sync must
+// not be committed before that is answered.
+func TestSyncOfAJavaObserver(t *testing.T) {
+	e, o, f, got := newJavaObserver(t)
+	o.connect(1, 0, false)
+	o.connect(2, 0, false)
+	*got, e.slow = nil, true // the leader waits for PINGs before it answers a sync
+	for i := range int32(2) {
+		o.post(1, 10*i+1, proto.OpSync, pathBody("/"))
+		o.post(2, 10*i+1, proto.OpCreate, createBody("/n", 2))
+		o.post(2, 10*i+2, proto.OpSync, pathBody("/"))
+		o.post(1, 10*i+2, proto.OpCreate, createBody("/n", 2))
+	}
+	e.settle()
+	if want := []string{"SYNC", "INFORM", "SYNC", "INFORM", "SYNC", "INFORM", "SYNC", "INFORM"}; !slices.Equal(*got, want) {
+		t.Errorf("the observer got %v", *got)
+	}
+	o.expect(1, "createSession ok", "sync ok", "create ok", "sync ok", "create ok")
+	o.expect(2, "createSession ok", "create ok", "sync ok", "create ok", "sync ok")
+	if len(f.m.relay.behind) > 0 {
+		t.Error("requests are held although all syncs are answered")
+	}
+}
+
+// TestLateRequestOfAJavaObserver: a request of a session that has moved to
+// the relay is not executed, and yet answered; the client at the relay does
+// not get that answer for its own request with the same number.
+func TestLateRequestOfAJavaObserver(t *testing.T) {
+	e, o, f, got := newJavaObserver(t)
+	id := o.connect(1, 0, false)
+	f.connect(2, id, false)
+	*got = nil
+	o.post(1, 7, proto.OpCreate, createBody("/late", 0))
+	o.m.At(e.time())
+	for range 2 { // the request is on its way through the relay when the client there sends another
+		o.effects()
+		for _, do := range e.queue {
+			do()
+		}
+		e.queue = nil
+	}
+	f.post(2, 7, proto.OpCreate, createBody("/now", 0))
+	e.settle()
+	f.expect(2, "attach", "create ok")
+	if f.has("/late") || !f.has("/now") || len(f.m.ghosts) > 0 {
+		t.Errorf("/late %v, /now %v, %d ghosts", f.has("/late"), f.has("/now"), len(f.m.ghosts))
+	}
+	if len(*got) != 2 {
+		t.Errorf("the observer got %v, not an answer to each of two requests", *got)
+	}
+	o.expect(1, "createSession ok", "create "+proto.BadArguments.String())
+}

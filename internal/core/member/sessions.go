@@ -153,7 +153,7 @@ func (m *Member) Touch(conn watch.ConnID, id proto.SessionID, timeoutMS int32, h
 		c.timeoutMS = timeoutMS
 	}
 	if !m.locals.clock.Touch(id, timeoutMS, heard) && m.phase == leading {
-		m.clock.Touch(id, timeoutMS, heard)
+		m.clock.Touch(id, timeoutMS, max(heard, m.since)) // all got their full timeout when this server took over
 	}
 }
 
