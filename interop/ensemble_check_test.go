@@ -74,7 +74,7 @@ func (h *history) checkExact(v *verdict, chain []txn, final ensembleTree) {
 	byRequest := map[requestID]*txn{}
 	for i := range chain {
 		x := &chain[i]
-		if x.cxid == 0 || !h.mine(x.session) {
+		if x.cxid == 0 || x.cxid == movedCxid || !h.mine(x.session) {
 			continue
 		}
 		id := requestID{x.session, x.cxid}
@@ -89,6 +89,9 @@ func (h *history) checkExact(v *verdict, chain []txn, final ensembleTree) {
 	h.checkZxids(v)
 	h.replay(v, chain, byRequest, final)
 }
+
+// movedCxid marks what a Quokka leader logs when a session changes its server.
+const movedCxid = -1 << 31
 
 func (h *history) mine(session int64) bool { _, ok := h.sessions[session]; return ok }
 

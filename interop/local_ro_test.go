@@ -139,14 +139,22 @@ func localOptions(upgrade bool) ensembleOptions {
 
 // txns are the types of the transactions of a session in a server's log, without our record of its move.
 func (s *sightings) txns(step string, m *ensembleMember, session int64) {
-	all, err := readTxns(m.DataDir())
-	must(s.t, err)
 	var types []int32
-	for _, x := range all {
-		if x.session == session && x.cxid != math.MinInt32 {
-			types = append(types, x.op)
+	// A leader that is committed by the others may not have written its own log yet.
+	_ = poll(2*time.Second, func() error {
+		all, err := readTxns(m.DataDir())
+		must(s.t, err)
+		types = nil
+		for _, x := range all {
+			if x.session == session && x.cxid != math.MinInt32 {
+				types = append(types, x.op)
+			}
 		}
-	}
+		if len(types) > 0 && types[len(types)-1] != opCloseSession {
+			return errors.New("the end of the session is not in the log")
+		}
+		return nil
+	})
 	s.see(step, "%v", types)
 }
 
