@@ -140,7 +140,9 @@ func (n *Node) mismatch(t *proto.Txn, digest uint64) {
 			"expected", t.Digest, "actual", digest)
 	}
 	n.opt.Metrics.DigestMismatches.Inc()
-	n.diverged = t.Zxid
+	if n.diverged == 0 {
+		n.diverged = t.Zxid
+	}
 }
 
 // Read executes a read under the shared lock, or exclusively if it changes

@@ -93,7 +93,7 @@ func (s *Server) diskDiff(from proto.Zxid) bool {
 func (s *Server) configFiles() (journal.Configs, error) {
 	f, err := conf.New(vfs.OS{}, conf.Options{
 		ConfigFile: s.cfg.ConfigFile, Enabled: s.cfg.ReconfigEnabled, Self: s.cfg.ServerID,
-		Version: s.cfg.Membership.Version, MultiAddress: s.cfg.MultiAddressEnabled,
+		Version: s.cfg.Membership.Version, DynamicFile: s.cfg.DynamicConfigFile, MultiAddress: s.cfg.MultiAddressEnabled,
 	})
 	if f == nil || err != nil {
 		return nil, err

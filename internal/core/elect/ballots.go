@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"quokka/internal/core/quorum"
 	"quokka/internal/proto"
 )
 
@@ -55,6 +56,17 @@ func (s *ballots) drop(from proto.ServerID) {
 	if i, found := s.find(from); found {
 		*s = slices.Delete(*s, i, i+1)
 	}
+}
+
+// of returns whose ballots are the same as b.
+func (s ballots) of(b ballot) quorum.Acks {
+	var acks quorum.Acks
+	for _, other := range s {
+		if b.same(other) {
+			acks.Add(other.from)
+		}
+	}
+	return acks
 }
 
 // claims tells whether a server itself said that it leads.

@@ -76,11 +76,6 @@ func (m *members) candidate(me proto.ServerID, zxid proto.Zxid, epoch proto.Epoc
 // agree tells whether the ballots that are the same as b are a quorum in
 // every configuration that counts, and whose they are.
 func (m *members) agree(all ballots, b ballot) (bool, quorum.Acks) {
-	var acks quorum.Acks
-	for _, other := range all {
-		if b.same(other) {
-			acks.Add(other.from)
-		}
-	}
+	acks := all.of(b)
 	return m.active.HasQuorum(acks) && (!m.joint || m.next.HasQuorum(acks)), acks
 }

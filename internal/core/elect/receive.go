@@ -162,13 +162,18 @@ func (e *Election) heardSettled(now int64, b ballot) {
 	}
 }
 
-// join ends the election if a quorum of the ballots is for the leader of b.
+// join ends the election if a quorum of the ballots is for the leader of b. To
+// follow it one of the active configuration is enough: it is the leader who
+// must have quorums, and the next configuration may be one that only this
+// server has in its log, since its proposer died. (Java wants both, and such a
+// server stays outside as long as that leader leads.)
 func (e *Election) join(all ballots, b ballot) bool {
+	leads := b.vote.Leader == e.cfg.Me
 	agreed, electors := e.members.agree(all, b)
-	if !agreed {
-		return false
+	if !leads {
+		agreed = e.members.active.HasQuorum(electors)
 	}
-	if leader := b.vote.Leader; leader == e.cfg.Me && !e.leads(b.vote) || leader != e.cfg.Me && !all.claims(leader) {
+	if !agreed || leads && !e.leads(b.vote) || !leads && !all.claims(b.vote.Leader) {
 		return false
 	}
 	e.electors = electors

@@ -172,12 +172,10 @@ func (m *Member) synced(c *client, number uint64) {
 // from, if that was made here.
 func (m *Member) committed(t *proto.Txn) {
 	d := Done{Txn: t, Origin: Origin{Op: t.Op}, Fuzzy: t.Zxid <= m.fuzzyUntil}
+	m.agreed++
 	if isMove(t) {
 		m.movedAway(t)
-		m.out.Done = append(m.out.Done, d)
-		return
-	}
-	if haunted, c := m.haunted(t), m.local[t.Session]; c != nil && !haunted {
+	} else if haunted, c := m.haunted(t), m.local[t.Session]; c != nil && !haunted {
 		m.complete(c, &d)
 	}
 	switch t.Op {
@@ -220,11 +218,11 @@ func (m *Member) complete(c *client, d *Done) {
 	if m.cfg.Standalone {
 		m.syncedBefore(c, t.Zxid)
 	}
-	if c.waiting.Len() == 0 {
+	if max(c.sent, c.flown) == 0 {
 		return
 	}
 	w := c.waiting.Peek()
-	if w.decided || t.Zxid <= c.since || !w.trace().answers(t) {
+	if w.decided || state.KindOf(w.Op) == state.Sync || t.Zxid <= c.since || !w.trace().answers(t) {
 		return // what is not after since was asked for elsewhere
 	}
 	d.Origin = Origin{Conn: c.id, Op: w.Op}

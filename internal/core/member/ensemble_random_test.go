@@ -14,7 +14,7 @@ import (
 
 var (
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "run this seed of TestEnsembleRandomSchedules only, and tell all")
-	chaosSeeds = flag.Uint64("chaos.seeds", 400, "how many seeds TestEnsembleRandomSchedules runs")
+	chaosSeeds = flag.Uint64("chaos.seeds", 600, "how many seeds TestEnsembleRandomSchedules runs")
 )
 
 // chaos is a random schedule over an ensemble, and what must hold of it.
@@ -103,6 +103,9 @@ func (c *chaos) tell(loud bool) {
 	for _, s := range c.said {
 		if loud {
 			c.t.Logf("%6d %s", c.now, s)
+		}
+		if strings.Contains(s, "diverged") {
+			c.t.Errorf("%s", s)
 		}
 		if strings.Contains(s, "parks") {
 			c.counts["parked"]++
@@ -372,16 +375,43 @@ func (c *chaos) judgeRest() {
 				h.id, h.state.LastZxid(), first.id, first.state.LastZxid())
 		}
 		h.checkEphemerals()
-		for id := range h.m.ghosts {
-			if _, open := h.state.Sessions().Timeout(id); !open {
-				c.t.Errorf("server %d remembers ghosts of %s, which is closed", h.id, c.name(id))
-			}
-		}
+		c.judgeMemory(h)
 	}
 	for _, p := range c.pipes() {
 		if !p.closed && (len(p.inbox) > 0 || len(p.slots) > 0 || !p.open) {
 			c.t.Errorf("connection %d of server %d (open %v) waits: %v %v", p.id, p.host.id, p.open, p.slots, p.inbox)
 		}
+	}
+}
+
+// judgeMemory says that a member remembers nothing for ever.
+func (c *chaos) judgeMemory(h *host) {
+	m := h.m
+	if n := len(m.syncs.proofs) + len(m.syncs.behind) + len(m.asked) + m.waiting.Len(); n > 0 {
+		c.t.Errorf("server %d remembers %d proofs, what is behind %d syncs, %d askers, %d syncs",
+			h.id, len(m.syncs.proofs), len(m.syncs.behind), len(m.asked), m.waiting.Len())
+	}
+	for id := range m.ghosts {
+		if _, open := h.state.Sessions().Timeout(id); !open {
+			c.t.Errorf("server %d remembers ghosts of %s, which is closed", h.id, c.name(id))
+		}
+	}
+	for id := range m.remote {
+		if _, open := h.state.Sessions().Timeout(id); !open {
+			c.t.Errorf("server %d knows where %s is, which is closed", h.id, c.name(id))
+		}
+	}
+	open := 0
+	for _, p := range c.pipes() {
+		if p.host == h && !p.closed {
+			open++
+		}
+	}
+	if len(m.clients) != open {
+		c.t.Errorf("server %d knows %d clients, %d are there", h.id, len(m.clients), open)
+	}
+	if leads, _ := m.Phase(); leads == proto.Leading && m.clock.Len() != h.state.Sessions().Len() {
+		c.t.Errorf("server %d watches over %d sessions, there are %d", h.id, m.clock.Len(), h.state.Sessions().Len())
 	}
 }
 

@@ -85,7 +85,7 @@ func (m *Member) forgetTouches() {
 		m.touched[i].client.listed = false
 	}
 	clear(m.touched)
-	m.touched = spare(m.touched)
+	m.touched = m.touched[:0]
 }
 
 // releaseSyncs completes the syncs whose moment is applied.
@@ -114,7 +114,11 @@ func (m *Member) answerRevalidate(p *proto.QuorumPacket) {
 		return
 	}
 	a := m.asked[i]
-	m.asked = slices.Delete(m.asked, i, i+1)
+	if m.asked[i] = (asker{}); i == 0 {
+		m.asked = m.asked[1:]
+	} else {
+		m.asked = slices.Delete(m.asked, i, i+1)
+	}
 	switch c := a.client; {
 	case c == nil:
 		m.relayRevalidated(a.link, id, valid, p)

@@ -49,12 +49,13 @@ type Config struct {
 	ReadOnly        bool  // reads are served while there is no leader
 	ReadOnlyAfterMS int64 // once the election has taken so long
 
-	// MaxSnapSyncs, MaxDiffSyncs, MaxEpochWaitMS, DiskDiff and DiskHas are
-	// those of zab.LeaderConfig.
+	// MaxSnapSyncs, MaxDiffSyncs, MaxEpochWaitMS, DiskDiff, DiskHas and
+	// MaxCounter are those of zab.LeaderConfig.
 	MaxSnapSyncs, MaxDiffSyncs int
 	MaxEpochWaitMS             int64
 	DiskDiff                   func(from proto.Zxid) bool
 	DiskHas                    func(z proto.Zxid) bool
+	MaxCounter                 uint32
 
 	TickMS                     int64
 	MinTimeoutMS, MaxTimeoutMS int32 // bounds of session timeouts
@@ -104,6 +105,7 @@ type Member struct {
 	state   *state.State
 	now     Time
 	members Members
+	shown   proto.Zxid // version of the configuration in the state, when it was read last
 
 	phase        phase
 	election     *elect.Election
@@ -126,6 +128,7 @@ type Member struct {
 	designated   proto.ServerID // the leader that a reconfiguration has named
 	wantSnapshot bool           // the next leader has to send one
 	healed       proto.Epoch    // in which a snapshot was wanted because of a digest
+	agreed       int            // transactions that were applied since without a difference
 	fuzzyUntil   proto.Zxid     // up to here the leader\'s snapshot may hold more than its zxid says
 	noData       bool
 	roleOut      zab.Effects // the role writes here
@@ -155,6 +158,7 @@ type Member struct {
 	reaper reaper
 	snaps  snapshots
 	out    Effects
+	taken  [3]int // how many orders, decisions and packets the last Take has given
 }
 
 // New returns a member over a recovered state. Start must be the first input.
@@ -186,6 +190,7 @@ func (m *Member) Start() {
 		return
 	}
 	m.mode = ModeClosed
+	m.shown = m.shownConfig()
 	m.membersChanged(m.cfg.Members)
 	m.look("")
 }
@@ -199,16 +204,20 @@ func (m *Member) At(now Time) { m.now = now }
 func (m *Member) Take() Effects {
 	out := m.out
 	m.out = Effects{
-		Disk: spare(m.out.Disk), Done: spare(m.out.Done), Votes: spare(m.out.Votes), Dials: spare(m.out.Dials),
-		Sends: spare(m.out.Sends), Conns: spare(m.out.Conns), Notes: spare(m.out.Notes), Zab: spare(m.out.Zab),
+		Disk: spare(m.out.Disk, &m.taken[0]), Done: spare(m.out.Done, &m.taken[1]), Sends: spare(m.out.Sends, &m.taken[2]),
+		Votes: m.out.Votes[:0], Dials: m.out.Dials[:0], Conns: m.out.Conns[:0], Notes: m.out.Notes[:0], Zab: m.out.Zab[:0],
 	}
 	return out
 }
 
-// spare empties a slice to be filled again. One that has become much too
-// large is given back, with all that its unused part refers to.
-func spare[T any](v []T) []T {
-	if cap(v) > 64 && cap(v) > 8*len(v) {
+// spare empties a slice to be filled again. What it held the time before,
+// when it had last entries, and does not hold now, is let go of.
+func spare[T any](v []T, last *int) []T {
+	if n := min(*last, cap(v)); n > len(v) {
+		clear(v[len(v):n])
+	}
+	*last = len(v)
+	if cap(v) > 1<<16 && cap(v) > 8*len(v) {
 		return nil
 	}
 	return v[:0]

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"quokka/internal/core/elect"
-	"quokka/internal/core/quorum"
 	"quokka/internal/core/session"
 	"quokka/internal/core/zab"
 	"quokka/internal/fifo"
@@ -42,6 +41,7 @@ func (m *Member) Drained() {
 		m.wantSnapshot = m.wantSnapshot || m.learner.NeedSnapshot()
 		m.learner = nil
 	}
+	m.dropProposed()
 	m.election.Look(m.now.Running, zxid, m.current)
 	if m.designated != 0 {
 		m.election.Designate(m.designated, zxid, m.current)
@@ -99,26 +99,6 @@ func (m *Member) elected() {
 	}
 }
 
-// adopt takes over a newer configuration that another server has told of.
-func (m *Member) adopt(text string) bool {
-	c, err := quorum.ParseMembership(text, m.cfg.MultiAddress)
-	if err != nil || c.Version <= m.members.Active.Version || !m.cfg.ReconfigEnabled {
-		return false
-	}
-	m.out.Disk = append(m.out.Disk, zab.Disk{Kind: zab.DiskConfig, Incarnation: m.incarnation, Config: text})
-	m.membersChanged(Members{Active: c, Next: c})
-	return true
-}
-
-// membersChanged tells everybody who the servers are now.
-func (m *Member) membersChanged(now Members) {
-	m.members = now
-	m.out.Members = &m.members
-	if m.election != nil {
-		m.election.SetMembers(now.Active, now.Next)
-	}
-}
-
 func (m *Member) lead() {
 	m.phase, m.begun = leading, false
 	m.remote, m.syncs = make(map[proto.SessionID]zab.Link), newSyncs()
@@ -128,7 +108,7 @@ func (m *Member) lead() {
 		Active: m.members.Active, Next: m.members.Next, ReconfigEnabled: m.cfg.ReconfigEnabled,
 		TickMS: m.cfg.TickMS, InitLimit: m.cfg.InitLimit, SyncLimit: m.cfg.SyncLimit,
 		MultiAddress: m.cfg.MultiAddress, MaxSnapSyncs: m.cfg.MaxSnapSyncs, MaxDiffSyncs: m.cfg.MaxDiffSyncs,
-		MaxEpochWaitMS: m.cfg.MaxEpochWaitMS, DiskDiff: m.cfg.DiskDiff, DiskHas: m.cfg.DiskHas,
+		MaxEpochWaitMS: m.cfg.MaxEpochWaitMS, MaxCounter: m.cfg.MaxCounter, DiskDiff: m.cfg.DiskDiff, DiskHas: m.cfg.DiskHas,
 	}, m.history, m.now.Running, &m.roleOut)
 	m.settle()
 }
@@ -355,6 +335,7 @@ func (m *Member) reread(r *Restart) {
 		return
 	}
 	m.restart(*r)
+	m.shown = m.shownConfig()
 	m.closeClients()
 	if !m.cfg.ReconfigEnabled {
 		m.out.Members = &m.members // /zookeeper/config shows this server's own (Learner.syncWithLeader)
@@ -380,12 +361,21 @@ func (m *Member) Heard(link zab.Link) {
 	}
 }
 
+// healAgainAfter is how many transactions must have been applied without a
+// difference before another one is taken for a new fault of this server.
+const healAgainAfter = 1000
+
 // Diverged says that the state after a transaction is not what the leader has
 // promised. This server takes no part with such a state: it gets the
 // leader's. If it still differs then, it is the leader's word that is wrong
 // (some Java releases log wrong digests), and getting it again would not help.
 func (m *Member) Diverged(z proto.Zxid) {
-	if m.phase != learning || m.healed == m.learner.Epoch() {
+	if m.phase != learning {
+		return
+	}
+	again := m.healed == m.learner.Epoch() && m.agreed < healAgainAfter
+	m.agreed = 0
+	if again {
 		return
 	}
 	m.healed = m.learner.Epoch()

@@ -62,6 +62,7 @@ func (m *Member) openSession(c *client) {
 	m.keepHere(id)
 	if ok, _ := m.propose(&state.Request{Session: id, Conn: c.id, Op: proto.OpCreateSession, TimeoutMS: c.timeoutMS}); !ok {
 		m.clock.Forget(id)
+		delete(m.remote, id)
 		m.close(c)
 	}
 }

@@ -34,8 +34,8 @@ const (
 	DiskCurrentEpoch                  // Epoch into the file currentEpoch; answered by EpochStored
 	DiskTruncate                      // cut the log after Zxid; answered by Truncated
 	DiskInstall                       // make the received Snapshot of Zxid durable, and the state; answered by Installed
-	DiskNextConfig                    // Config is proposed: keep it as the next one; needs no answer, it is before the ack
-	DiskConfig                        // Config is active; the next one is forgotten
+	DiskNextConfig                    // Config is proposed: keep it as the next one, or none if it is the active one; needs no answer, it is before the ack
+	DiskConfig                        // Config is active; a next one that is not newer is forgotten
 	DiskBarrier                       // nothing; answered by Drained once all before it is done
 )
 

@@ -171,6 +171,25 @@ func (h *History) Since(z proto.Zxid) ([]Entry, bool) {
 	return h.entries[n:], true
 }
 
+// Has tells whether memory holds the entry z. The log may hold it if it does
+// not and z is not above Base.
+func (h *History) Has(z proto.Zxid) bool {
+	n := h.index(z)
+	return n > 0 && h.entries[n-1].Zxid() == z
+}
+
+// Disowns tells that the configuration which the reconfiguration z proposed
+// is certainly not to be completed by this server, whose current epoch is
+// given: z is not in the log. It was cut off, or its proposer ended before it
+// was logged; had it been committed, it would be here. Two kinds come without
+// a record: that of an ensemble which had no version yet gets the one of a
+// new epoch (ZOOKEEPER-1783), and a Java leader may go on with one that it
+// has seen and whose record was cut off. The latter comes with NEWLEADER, so
+// that our epoch is later than z.
+func (h *History) Disowns(z proto.Zxid, current proto.Epoch) bool {
+	return z.Counter() != 0 && current <= z.Epoch() && z > h.base && !h.Has(z)
+}
+
 // Below returns the greatest zxid in memory that is not above z; false if
 // all are.
 func (h *History) Below(z proto.Zxid) (proto.Zxid, bool) {

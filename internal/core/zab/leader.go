@@ -124,7 +124,8 @@ func NewLeader(cfg LeaderConfig, h *History, now int64, out *Effects) *Leader {
 		l.alone()
 		return l
 	}
-	if !cfg.ReconfigEnabled || !l.pendingIsMine() {
+	next := proto.Zxid(l.seen.Version)
+	if !cfg.ReconfigEnabled || l.seen.Version <= l.active.Version || h.Disowns(next, cfg.Current) {
 		l.seen = l.active
 	}
 	if !l.setRules() {
@@ -146,14 +147,6 @@ func (l *Leader) alone() {
 	l.phase, l.epoch = leaderBroadcasts, l.initial.Epoch()
 	l.acks.require(0, l.rule)
 	l.commitInitial()
-}
-
-// pendingIsMine tells whether a configuration that is newer than the active
-// one may be completed. One whose reconfiguration is not in this log was cut
-// off: had it been committed, it would be here.
-func (l *Leader) pendingIsMine() bool {
-	v := proto.Zxid(l.seen.Version)
-	return l.seen.Version > l.active.Version && (v.Counter() == 0 || v <= l.initial)
 }
 
 // setRules computes the voting rules of the configurations, false if they

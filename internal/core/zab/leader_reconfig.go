@@ -51,7 +51,10 @@ func (l *Leader) commitReconfig(e Entry) {
 	}
 	l.reconfig = 0
 	l.activate()
-	l.acks.require(l.proposed+1, l.rules...)
+	// Also of the proposals that follow it already: a quorum of the old
+	// configuration has this one in its log, and elects nobody without the
+	// new one. Those who leave would have to acknowledge them, otherwise.
+	l.acks.require(e.Zxid()+1, l.rules...)
 	if heir != l.cfg.Me {
 		l.retire(heir)
 	}

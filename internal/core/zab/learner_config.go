@@ -56,10 +56,6 @@ func (f *Learner) setNext(m quorum.Membership) {
 		return
 	}
 	f.next = m
-	if m.Version == f.active.Version {
-		f.order(Disk{Kind: DiskConfig, Config: f.active.Text()})
-		return
-	}
 	f.order(Disk{Kind: DiskNextConfig, Config: m.Text()})
 }
 

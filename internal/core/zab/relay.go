@@ -50,6 +50,12 @@ func NewRelay(cfg RelayConfig, f *Learner, h *History, now int64, out *Effects) 
 // Learners returns the observers, the oldest link first.
 func (r *Relay) Learners() []LearnerStatus { return statusOf(r.pupils) }
 
+// Quokka tells whether the observer at a link is a Quokka server.
+func (r *Relay) Quokka(link Link) bool {
+	p := pupilOf(r.pupils, link)
+	return p != nil && p.quokka
+}
+
 // Connected takes a new link and its first packet, OBSERVERINFO
 // (LearnerHandler.run).
 func (r *Relay) Connected(now int64, link Link, first proto.QuorumPacket) {

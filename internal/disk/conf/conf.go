@@ -13,7 +13,9 @@
 // then zoo.cfg is replaced: before that rename the old configuration is in
 // force, whole, and after it the new one. Only then is the proposed one
 // removed. A proposed configuration found beside an active one that is as
-// new says nothing, and is removed with the next order.
+// new says nothing, and is removed with the next order. What a process finds
+// at its start need not be durable, though the one before may have acted on
+// it: [New] sees to that before anybody relies on it again.
 //
 // Source of the facts: QuorumPeerConfig.writeDynamicConfig, editStaticConfig
 // and backupOldConfig, QuorumPeer.setLastSeenQuorumVerifier and
@@ -42,6 +44,7 @@ type Options struct {
 	Enabled      bool           // reconfigEnabled; false: nothing is kept
 	Self         proto.ServerID // whose client port zoo.cfg need not name when the servers do
 	Version      uint64         // of the configuration that was loaded
+	DynamicFile  string         // that it was read from; empty: zoo.cfg has it
 	MultiAddress bool           // multiAddress.enabled
 }
 
@@ -56,7 +59,9 @@ type Files struct {
 }
 
 // New returns the files that belong to a zoo.cfg, or nil if there are none to
-// keep.
+// keep. What was read from them is durable when it returns: a process that was
+// killed before it could sync them left them to a loss of power, after which
+// the server would start with a configuration that is over.
 func New(fsys vfs.FS, o Options) (*Files, error) {
 	if o.ConfigFile == "" || !o.Enabled {
 		return nil, nil
@@ -68,7 +73,45 @@ func New(fsys vfs.FS, o Options) (*Files, error) {
 	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == utf8.RuneError || r > 0xffff }) {
 		return nil, fmt.Errorf("conf: the path %q cannot be written in a properties file: move the file, or set reconfigEnabled=false", path)
 	}
-	return &Files{fsys: fsys, opts: o, path: path, active: o.Version}, nil
+	f := &Files{fsys: fsys, opts: o, path: path, active: o.Version}
+	return f, f.settle()
+}
+
+// settle makes what was read durable: the content of the files first, then
+// their names.
+func (f *Files) settle() error {
+	next, _ := f.names(0)
+	dirs := []string{filepath.Dir(f.path)}
+	files := []string{f.path, next}
+	if f.opts.DynamicFile != "" {
+		files = append(files, f.opts.DynamicFile)
+		if dir := filepath.Dir(f.opts.DynamicFile); dir != dirs[0] {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, name := range files {
+		if err := f.sync(name); err != nil && (name != next || !errors.Is(err, fs.ErrNotExist)) {
+			return f.explain("sync", name, err)
+		}
+	}
+	for _, dir := range dirs {
+		if err := f.fsys.SyncDir(dir); err != nil {
+			return f.explain("sync", dir, err)
+		}
+	}
+	return nil
+}
+
+func (f *Files) sync(name string) error {
+	file, err := f.fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	err = file.Sync()
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // names returns the paths of the proposed configuration and of the active

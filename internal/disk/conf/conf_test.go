@@ -162,8 +162,12 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	disk := vfs.NewMem()
 	put(t, disk, "/c/zoo.cfg", static)
 	for _, op := range []vfs.Op{vfs.OpCreate, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir} {
-		f := newFiles(t, vfs.NewFault(disk, vfs.FailOnce(op, 1, errors.New("no power"))), 0)
-		for _, err := range []error{f.Next(one), newFiles(t, vfs.NewFault(disk, vfs.FailOnce(op, 1, errors.New("no power"))), 0).Activate(one)} {
+		failing := func() *Files {
+			f := newFiles(t, disk, 0)
+			f.fsys = vfs.NewFault(disk, vfs.FailOnce(op, 1, errors.New("no power")))
+			return f
+		}
+		for _, err := range []error{failing().Next(one), failing().Activate(one)} {
 			if err == nil || !strings.Contains(err.Error(), "no power") || !strings.Contains(err.Error(), "reconfigEnabled=false") {
 				t.Errorf("%v: %v", op, err)
 			}
@@ -264,8 +268,8 @@ func TestPowerLossAtEveryCall(t *testing.T) {
 	for stop := 1; ; stop++ {
 		disk := vfs.NewMem()
 		put(t, disk, "/c/zoo.cfg", static)
-		fault := vfs.NewFault(disk, vfs.StopAfter(stop))
-		f := newFiles(t, fault, 0)
+		f := newFiles(t, disk, 0)
+		f.fsys = vfs.NewFault(disk, vfs.StopAfter(stop))
 		promised, err := 0, error(nil)
 		for _, step := range []func() error{
 			func() error { return f.Next(one) }, func() error { return f.Activate(one) },
@@ -301,6 +305,66 @@ func TestPowerLossAtEveryCall(t *testing.T) {
 		}
 		if err == nil {
 			return
+		}
+	}
+}
+
+// What a process starts with is durable from then on, wherever the one before
+// was killed: it may have told others of it already.
+func TestStartMakesDurableWhatItReads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for stop := 1; ; stop++ {
+		disk := vfs.NewMem()
+		put(t, disk, "/c/zoo.cfg", static)
+		f := newFiles(t, disk, 0)
+		f.fsys = vfs.NewFault(disk, vfs.StopAfter(stop)) // killed: the kernel keeps what it was given
+		var err error
+		for _, step := range []func() error{
+			func() error { return f.Activate(one) }, func() error { return f.Next(two) }, func() error { return f.Activate(two) },
+		} {
+			if err = step(); err != nil {
+				break
+			}
+		}
+		active, next := started(t, disk)
+		o := Options{ConfigFile: "/c/zoo.cfg", Enabled: true, Self: 1, Version: active.Version}
+		if active.Version > 0 {
+			_, o.DynamicFile = f.names(active.Version)
+		}
+		_, newErr := New(disk, o)
+		must(t, newErr)
+		for round := range 8 {
+			image := disk.CrashImage(rng, []vfs.CrashMode{vfs.CrashLose, vfs.CrashRandom}[min(round, 1)])
+			if a, n := started(t, image); a.Version != active.Version || !a.Equal(active) || n.Version != next.Version {
+				t.Fatalf("stop %d: started with %x and %x, and after a power loss with %x and %x", stop, active.Version, next.Version, a.Version, n.Version)
+			}
+		}
+		if err == nil {
+			return
+		}
+	}
+}
+
+func TestStartSyncsTheDynamicFileOfTheOperator(t *testing.T) {
+	disk := vfs.NewMem()
+	put(t, disk, "/c/zoo.cfg", "dynamicConfigFile=/o/servers\n")
+	must(t, disk.MkdirAll("/o"))
+	file, err := disk.Create("/o/servers")
+	must(t, err)
+	_, err = file.Write([]byte("server.1=a:1:2"))
+	must(t, errors.Join(err, file.Close()))
+	o := Options{ConfigFile: "/c/zoo.cfg", Enabled: true, DynamicFile: "/o/servers"}
+	_, err = New(disk, o)
+	must(t, err)
+	if got := get(t, disk.CrashImage(rand.New(rand.NewPCG(5, 6)), vfs.CrashLose), "/o/servers"); got != "server.1=a:1:2" {
+		t.Errorf("after a power loss the file holds %q", got)
+	}
+	for _, op := range []vfs.Op{vfs.OpSync, vfs.OpSyncDir} {
+		for n := range 3 {
+			_, err := New(vfs.NewFault(disk, vfs.FailOnce(op, n+1, errors.New("no power"))), o)
+			if n < 2 && (err == nil || !strings.Contains(err.Error(), "no power")) {
+				t.Errorf("%v %d: %v", op, n, err)
+			}
 		}
 	}
 }
