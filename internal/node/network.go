@@ -3,7 +3,9 @@ package node
 import (
 	"bufio"
 	"io"
+	"log/slog"
 	"slices"
+	"time"
 
 	"quokka/internal/core/elect"
 	"quokka/internal/core/member"
@@ -118,7 +120,7 @@ func (n *Node) sendSnapshot(link uint64, least proto.Zxid) {
 	n.opt.Peers.Send(link, proto.QuorumPacket{Type: proto.PacketSnap, Zxid: p.Zxid})
 	n.opt.Peers.Stream(link, func(w io.Writer) error {
 		defer n.giveBack(view.Close)
-		err := snap.WriteBody(w, p)
+		err := snap.WriteBody(n.tellProgress(w, p.Zxid), p)
 		n.inbox.post(input{kind: inputStreamed, link: zab.Link(link)})
 		return err
 	})
@@ -177,7 +179,8 @@ func (n *Node) Packet(link uint64, p proto.QuorumPacket) {
 
 // Snapshot reads the body that follows SNAP into memory.
 func (n *Node) Snapshot(link uint64, z proto.Zxid, r io.Reader) error {
-	t, s, err := snap.ReadBody(&heardReader{node: n, link: zab.Link(link), r: r}, n.opt.SnapOptions)
+	from := &heardReader{node: n, link: zab.Link(link), r: r, progress: progress{log: n.log, what: "receiving a snapshot", zxid: z, logged: time.Now()}}
+	t, s, err := snap.ReadBody(from, n.opt.SnapOptions)
 	if err != nil {
 		return err
 	}
@@ -188,17 +191,62 @@ func (n *Node) Snapshot(link uint64, z proto.Zxid, r io.Reader) error {
 	return nil
 }
 
+// progress tells how far a long transfer of a snapshot has come.
+type progress struct {
+	log    *slog.Logger
+	what   string
+	zxid   proto.Zxid
+	bytes  int64
+	next   int64 // bytes at which the clock is asked again
+	logged time.Time
+}
+
+const (
+	progressInterval = 5 * time.Second
+	progressStep     = 1 << 20
+)
+
+func (p *progress) add(n int) {
+	if p.bytes += int64(n); p.bytes < p.next {
+		return
+	}
+	p.next = p.bytes + progressStep
+	if now := time.Now(); now.Sub(p.logged) >= progressInterval {
+		p.logged = now
+		p.log.Info(p.what, "zxid", p.zxid.String(), "bytes", p.bytes)
+	}
+}
+
+// A progressWriter counts what is sent of a snapshot.
+type progressWriter struct {
+	w io.Writer
+	progress
+}
+
+func (n *Node) tellProgress(w io.Writer, z proto.Zxid) io.Writer {
+	return &progressWriter{w: w, progress: progress{log: n.log, what: "sending a snapshot", zxid: z, logged: time.Now()}}
+}
+
+// Write implements [io.Writer].
+func (w *progressWriter) Write(p []byte) (int, error) {
+	k, err := w.w.Write(p)
+	w.add(k)
+	return k, err
+}
+
 // A heardReader lets the member know that a large snapshot is still coming.
 type heardReader struct {
 	node *Node
 	link zab.Link
 	r    io.Reader
 	told int64 // running time
+	progress
 }
 
 // Read implements [io.Reader].
 func (h *heardReader) Read(p []byte) (int, error) {
 	k, err := h.r.Read(p)
+	h.add(k)
 	if now := h.node.RunningMS(); k > 0 && now-h.told > heardEveryMS {
 		h.told = now
 		h.node.inbox.post(input{kind: inputHeard, link: h.link})
