@@ -9,7 +9,7 @@ run:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o quokka ./cmd/quokka
 
-test: check interop
+test: tools check interop
 
 check:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt would change these files"; exit 1; }

@@ -27,8 +27,10 @@ type client struct {
 	thinks   micros // until then
 	away     bool   // does nothing at all for a while
 	pinned   *server
-	version  int32
-	tries    int
+
+	remembered *conn // by a story
+	version    int32
+	tries      int
 }
 
 // run is the life of a client.

@@ -22,8 +22,16 @@ const (
 	nextConfig   = dataDir + "/config.next"
 )
 
-// Next implements journal.Configs.
+// Next implements journal.Configs. One that is not newer than the active one
+// takes a proposed one back.
 func (c configFiles) Next(text string) error {
+	now, err := c.read(activeConfig, quorum.Membership{})
+	if err != nil {
+		return err
+	}
+	if m, err := quorum.ParseMembership(text, false); err != nil || m.Version <= now.Version {
+		return errors.Join(err, c.forget())
+	}
 	return vfs.WriteFileAtomic(c.fs, nextConfig, []byte(text))
 }
 
@@ -34,10 +42,28 @@ func (c configFiles) Activate(text string) error {
 	if err != nil {
 		return err
 	}
-	if m, err := quorum.ParseMembership(text, false); err != nil || m.Version <= now.Version && now.Version > 0 {
+	m, err := quorum.ParseMembership(text, false)
+	if err != nil {
 		return err
 	}
-	return vfs.WriteFileAtomic(c.fs, activeConfig, []byte(text))
+	if m.Version > now.Version || now.Version == 0 {
+		if err := vfs.WriteFileAtomic(c.fs, activeConfig, []byte(text)); err != nil {
+			return err
+		}
+	}
+	if next, err := c.read(nextConfig, quorum.Membership{}); err != nil || next.Version > max(m.Version, now.Version) {
+		return err
+	}
+	return c.forget()
+}
+
+// forget removes the proposed configuration.
+func (c configFiles) forget() error {
+	err := c.fs.Remove(nextConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, c.fs.SyncDir(dataDir))
 }
 
 func (c configFiles) read(path string, missing quorum.Membership) (quorum.Membership, error) {

@@ -63,6 +63,7 @@ func newDevice(s *server) *device { return &device{s: s, mem: vfs.NewMem()} }
 func (d *device) options() store.Options {
 	return store.Options{
 		DataDir: dataDir, Digest: true, LastProcessed: true, Tree: stateOptions().Tree, KeepEntries: d.s.w.plan.keep,
+		NoAutoCreateDB: d.s.w.plan.noAutoCreate,
 	}
 }
 
@@ -93,14 +94,14 @@ func recoverDisk(fs vfs.FS, o store.Options) (*recovered, *store.Store, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
-	epochs, err := st.LoadEpochs(found.LastZxid)
+	epochs, err := st.LoadEpochs(max(found.LastZxid, 0))
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	r.accepted, r.current = epochs.Accepted, epochs.Current
 	r.noData = found.LastZxid == store.NoData
 	r.restart = member.Restart{
-		Base: found.Base, Entries: entries(found.Entries), Applied: max(found.LastZxid, 0), Floor: found.Floor,
+		Base: found.Base, Entries: entries(found.Entries), Applied: found.LastZxid, Floor: found.Floor,
 	}
 	return r, st, nil
 }
@@ -113,8 +114,21 @@ func entries(list []store.Entry) []zab.Entry {
 	return all
 }
 
-// wipe loses the directory.
-func (d *device) wipe() { d.mem = vfs.NewMem() }
+// wipe loses the directory. The mark initialize says that an empty one is
+// meant.
+func (d *device) wipe(marked bool) {
+	d.mem = vfs.NewMem()
+	if !marked {
+		return
+	}
+	err := d.mem.MkdirAll(dataDir)
+	if err == nil {
+		err = vfs.WriteFileAtomic(d.mem, dataDir+"/initialize", nil)
+	}
+	if err != nil {
+		d.s.w.violate("disk", d.s.id, "cannot make the mark: %v", err)
+	}
+}
 
 // hook makes the disk fail when it has to.
 func (d *device) hook(op vfs.Op, _ string) error {

@@ -57,8 +57,11 @@ type plan struct {
 	diskDiff          bool
 	reconfig          bool // clients change the ensemble
 	purge             bool
-	keep              int // records that recovery keeps in memory
-	images            int // one disk in so many is looked at after it was written
+	readOnly          bool
+	noAutoCreate      bool
+	maxCounter        uint32 // see zab.LeaderConfig; 0 is its default
+	keep              int    // records that recovery keeps in memory
+	images            int    // one disk in so many is looked at after it was written
 }
 
 func newPlan(rng *rand.Rand, o *Options) plan {
@@ -89,6 +92,9 @@ func newPlan(rng *rand.Rand, o *Options) plan {
 	p.reconfig = o.Reconfig && o.Story == nil
 	p.keep = 1 + rng.IntN(40)
 	p.purge = rng.IntN(3) == 0
+	if o.Story == nil && o.Seed%8 == 3 {
+		p.maxCounter = 10 + uint32(o.Seed>>3%100) // not by chance: seeds stay what they were before there was this
+	}
 	return p
 }
 
@@ -271,6 +277,9 @@ func (w *world) partition() {
 
 // vanish makes a client silent until its session has expired, perhaps.
 func (w *world) vanish() {
+	if len(w.clients) == 0 {
+		return // a story's, at its beginning
+	}
 	c := w.clients[w.rng.IntN(len(w.clients))]
 	c.away = true
 	if k := c.conn; k != nil {
@@ -298,5 +307,5 @@ func (w *world) sampleImage(d *device) {
 		return
 	}
 	w.count("image")
-	w.ghost.CheckImage(d.s.id, r.restart.Applied, r.state.Tree().Digest()^hashOf(r.state), r.accepted, r.current)
+	w.ghost.CheckImage(d.s.id, max(r.restart.Applied, 0), r.state.Tree().Digest()^hashOf(r.state), r.accepted, r.current)
 }

@@ -24,12 +24,14 @@ import (
 
 // Times of the ensemble. All is about a tenth of what operators use.
 const (
-	tickMS       = 200
-	initLimit    = 10
-	syncLimit    = 5
-	parkMS       = 2000
-	minTimeoutMS = 2 * tickMS
-	maxTimeoutMS = 40 * tickMS
+	tickMS    = 200
+	initLimit = 10
+	syncLimit = 5
+	parkMS    = 2000
+
+	readOnlyAfterMS = 400
+	minTimeoutMS    = 2 * tickMS
+	maxTimeoutMS    = 40 * tickMS
 
 	wallBase proto.Millis = 1_700_000_000_000
 )

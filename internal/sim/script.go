@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"quokka/internal/core/member"
 	"quokka/internal/proto"
 	"quokka/internal/sim/check"
 )
@@ -16,7 +17,7 @@ import (
 //
 //	base                      all start and serve, with one write that everybody has
 //	start A B                 kill A, power A, stop A, freeze A, thaw A likewise
-//	wipe C                    its directory is lost
+//	wipe C                    its directory is lost; "blank C": and the mark initialize says that this is meant
 //	cut A-B                   in both directions; A>B in one
 //	heal                      all cuts and holds are undone
 //	hold C>B COMMIT           the next packet of the type, and all behind it, wait
@@ -25,14 +26,25 @@ import (
 //	fail A EIO                the next write or fsync fails
 //	ask /x via C              a client of C creates a node; nobody waits for the answer
 //	write /x via C            the same, and it must succeed
+//	sync /x via C             a client of C asks for a sync and then whether the node is there
 //	client A 900              the client of A comes, with this session timeout in ms
 //	move A C                  the client of A gives its server up, which does not hear of it, and goes to C
 //	await leader C            C is established
 //	await serving A B         they serve clients
 //	await looking A           it is in no role
+//	await readonly A          it serves reads without a leader
 //	await durable A           its disk has finished all it was given, with the last proposal
 //	await applied A           it has applied all that is committed
 //	wait 500                  so many ms
+//	fill /r 20 via C          nodes /r1 to /r20 are written, one after the other
+//	reader A 900              a client that accepts read-only service has a session, and is silent
+//	reader A close            the same, and it closes its session
+//	remember                  the connections that clients have now; "unbroken" says that they still have them
+//	set counter 20            an epoch has fewer transactions than that
+//	set memory 1              a server that starts keeps so many records in memory
+//	set disk no               learners get nothing out of logs (or "yes")
+//	set readonly yes          servers without a leader serve reads
+//	set autocreate no         an empty database needs the mark initialize
 //	expect /x                 the node is there in the end; "expect no /x" is the contrary
 //
 // Every story ends as every run does: all is healed, the ensemble comes to
@@ -79,7 +91,7 @@ func (w *world) verb(f []string) error {
 	switch f[0] {
 	case "base":
 		return w.base()
-	case "start", "kill", "power", "stop", "freeze", "thaw", "wipe":
+	case "start", "kill", "power", "stop", "freeze", "thaw", "wipe", "blank":
 		for _, name := range f[1:] {
 			w.process(f[0], w.named(name))
 		}
@@ -91,21 +103,10 @@ func (w *world) verb(f []string) error {
 		w.named(f[1]).disk.slow = micros(number(f[2])) * milli
 	case "fail":
 		w.named(f[1]).disk.fail = syscall.EIO
-	case "client":
-		c := w.clientOf(w.named(f[1]))
-		c.timeout = int32(number(f[2]))
-		w.walk(awaitTime, func() bool { return c.attached })
-	case "move":
-		c := w.clientOf(w.named(f[1]))
-		if c.conn != nil {
-			c.lost(c.conn, "it gives its server up")
-		}
-		for _, other := range w.clients {
-			if other.pinned == w.named(f[2]) {
-				other.pinned = nil // the letter means the one that moves now
-			}
-		}
-		c.pinned = w.named(f[2])
+	case "client", "move", "sync", "reader", "remember", "unbroken", "fill":
+		return w.clientVerb(f)
+	case "set":
+		return w.set(f[1], f[2])
 	case "ask", "write":
 		return w.write(f[1], w.named(f[3]), f[0] == "write")
 	case "await":
@@ -160,10 +161,10 @@ func (w *world) process(verb string, s *server) {
 		s.freeze()
 	case "thaw":
 		s.thaw()
-	case "wipe":
+	case "wipe", "blank":
 		s.stop(powerLost, "power loss")
-		s.disk.wipe()
-		w.ghost.Wiped(s.id, false)
+		s.disk.wipe(verb == "blank")
+		w.ghost.Wiped(s.id, verb == "blank")
 	}
 }
 
@@ -235,6 +236,8 @@ func (w *world) await(what string, names []string) error {
 			return s.up && w.ghost.Serving(s.id)
 		case "looking":
 			return s.up && s.phase == proto.Looking
+		case "readonly":
+			return s.up && s.mode == member.ModeReadOnly
 		case "durable":
 			return w.ghost.Durable(s.id) == w.ghost.Written(s.id) && w.ghost.Durable(s.id) >= w.ghost.Highest()
 		case "applied":

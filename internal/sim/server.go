@@ -128,7 +128,7 @@ func (s *server) start() {
 	s.state = r.state
 	s.hashSessions()
 	s.w.tracef("%d starts, life %d: last %v, epochs %d/%d", s.id, s.life, r.restart.Applied, r.accepted, r.current)
-	s.w.ghost.Starts(s.id, r.restart.Applied, s.digest(), r.accepted, r.current)
+	s.w.ghost.Starts(s.id, max(r.restart.Applied, 0), s.digest(), r.accepted, r.current)
 	s.w.ghost.StartsWith(s.id, ghostly(r.members.Active), ghostly(r.members.Next))
 	s.member = member.New(s.config(r), s.state, s.time())
 	s.member.Start()
@@ -152,7 +152,8 @@ func (s *server) config(r *recovered) member.Config {
 		},
 		History: s.w.opt.History, ParkMS: parkMS, LeaderServes: true,
 		ReconfigEnabled: s.w.plan.reconfig,
-		DiskDiff:        s.disk.diff, DiskHas: s.disk.has,
+		ReadOnly:        s.w.plan.readOnly, ReadOnlyAfterMS: readOnlyAfterMS,
+		DiskDiff: s.disk.diff, DiskHas: s.disk.has, MaxCounter: s.w.plan.maxCounter,
 		TickMS: tickMS, MinTimeoutMS: minTimeoutMS, MaxTimeoutMS: maxTimeoutMS,
 		SnapCount: s.w.plan.snapCount, ContainerCheckMS: 60_000, ContainerPerMinute: 600,
 		Seed: s.w.rng.Uint64(), Replayed: len(r.restart.Entries),

@@ -115,8 +115,8 @@ func TestStories(t *testing.T) {
 			if *events {
 				out = os.Stdout
 			}
-			for seed := range uint64(3) {
-				o := Options{Seed: seed, Story: st}
+			for seed := range uint64(10) {
+				o := Options{Seed: *first + seed, Story: st}
 				if out != nil {
 					o.Trace = out
 				}
@@ -126,7 +126,7 @@ func TestStories(t *testing.T) {
 				}
 			}
 			for seed := range uint64(20) {
-				run(t, Options{Seed: seed, Story: st, Perturb: 1 + int(seed%3)})
+				run(t, Options{Seed: *first + seed, Story: st, Perturb: 1 + int(seed%3)})
 			}
 		})
 	}

@@ -289,6 +289,157 @@ var Stories = []Story{
 		await serving A C
 		expect no /phantom
 		expect /x`},
+	{Name: "S21 a log with a hole (ZOOKEEPER-2846, ZOOKEEPER-4352, ZOOKEEPER-2418)", Servers: 5, Text: `
+		base
+		set memory 1
+		set disk no
+		stop B
+		write /a1 via E
+		await applied A
+		stop A
+		write /a2 via E
+		write /a3 via E
+		stop C D E
+		start C D E
+		await serving C D E
+		start B
+		await serving B
+		stop C
+		write /b1 via E
+		write /b2 via E
+		await applied B
+		stop B D E
+		set disk yes
+		start A B C
+		await leader B
+		await serving A C
+		write /c via B
+		await applied A C
+		kill A
+		start A
+		expect /a1
+		expect /a2
+		expect /a3
+		expect /b2
+		expect /c`},
+	{Name: "S22 read-only service beside the committed log (ZOOKEEPER-3526)", Text: `
+		set readonly yes
+		base
+		write /x via C
+		kill A B
+		await readonly C
+		reader C 900
+		reader C close
+		wait 1800
+		start B
+		await serving B C
+		start A
+		await serving A
+		write /y via B
+		await applied A
+		expect /base
+		expect /x
+		expect /y`},
+	{Name: "S23 a lagging follower while writes flow (ZOOKEEPER-962, ZOOKEEPER-1319, ZOOKEEPER-1412)", Text: `
+		base
+		set memory 1
+		set disk no
+		stop A
+		write /a via C
+		stop B C
+		start B C
+		await serving B C
+		write /b via C
+		start A
+		ask /c via C
+		wait 20
+		ask /d via C
+		wait 280
+		kill A
+		write /e via C
+		start A
+		ask /f via C
+		await serving A
+		stop A
+		write /g via C
+		kill B C
+		start B C
+		await serving B C
+		ask /h via B
+		start A
+		ask /i via C
+		await applied A
+		expect /b
+		expect /d
+		expect /e
+		expect /g`},
+	{Name: "S33 a counter that is used up (ZOOKEEPER-1277)", Text: `
+		set counter 40
+		base
+		client A 8000
+		client B 8000
+		client C 8000
+		remember
+		fill /r 45 via C
+		await serving A B C
+		fill /s 45 via A
+		await serving A B C
+		unbroken
+		kill A
+		fill /t 45 via B
+		start A
+		await serving A
+		await serving B C
+		stop B
+		fill /u 45 via C
+		start B
+		await serving B
+		power C
+		await leader B
+		fill /v 45 via B
+		start C
+		await serving C
+		fill /w 45 via A
+		expect /r45
+		expect /s45
+		expect /v45
+		expect /w45`},
+	{Name: "S35 a voter that has lost its data", Text: `
+		base
+		set autocreate no
+		stop A
+		write /x via C
+		kill B
+		wipe C
+		start A C
+		wait 3000
+		await looking A C
+		start B
+		await serving A B C
+		expect /x`},
+	{Name: "S35 a voter without data that may begin anew", Servers: 3, Text: `
+		base
+		set autocreate no
+		write /x via C
+		await durable B C
+		blank A
+		start A
+		kill C
+		await serving A B
+		write /y via B
+		power A B
+		start A B C
+		await serving A B C
+		expect /x
+		expect /y`},
+	{Name: "S37 a stale leader answers sync (ZOOKEEPER-1675)", Text: `
+		base
+		freeze C
+		await leader B
+		write /y via B
+		sync /y via C
+		thaw C
+		wait 2000`},
 	{Name: "S42 a parked request whose session has moved (ZOOKEEPER-2684)", Text: `
 		base
 		client A 900

@@ -23,3 +23,11 @@ func (e *Election) better(v, than Vote) bool {
 func (e *Election) leads(v Vote) bool {
 	return v.ElectionEpoch == e.round && e.own.Leader == e.cfg.Me && e.own.Zxid != untrusted && compareVotes(v, e.own) <= 0
 }
+
+// overrates tells whether a vote is for this server as it was before it lost
+// its data, or had the end of its log cut off. Nobody may be elected for what
+// it does not have: a new round makes the others forget. (Java takes such a
+// vote over as its own.)
+func (e *Election) overrates(v Vote) bool {
+	return v.Leader == e.cfg.Me && e.own.Leader == e.cfg.Me && compareVotes(v, e.own) > 0
+}

@@ -115,6 +115,11 @@ func (e *Election) heardLooking(now int64, b ballot) {
 	switch {
 	case b.vote.ElectionEpoch < e.round:
 		return
+	case e.overrates(b.vote):
+		e.round = min(b.vote.ElectionEpoch+1, maxRound)
+		e.received = e.received[:0]
+		e.propose(now, e.own)
+		return
 	case b.vote.ElectionEpoch > e.round:
 		e.round = b.vote.ElectionEpoch
 		e.received = e.received[:0]

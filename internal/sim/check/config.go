@@ -21,22 +21,15 @@ func (g *Ghost) OrderConfig(id proto.ServerID, kind OrderKind, c Config) {
 }
 
 // rules are those that a server needs a quorum of: of its active
-// configuration, and of the proposed one if there is one.
+// configuration, and of the proposed one if there is one. One whose
+// transaction is not in the log was not committed, or it would be there.
 func (d *Disk) rules() []quorum.Config {
-	if d.Next.Version > d.Active.Version {
-		return []quorum.Config{d.Active.Rule, d.Next.Rule}
-	}
-	return []quorum.Config{d.Active.Rule}
-}
-
-// leaderRules are those of a leader. A proposed configuration whose
-// transaction is not in its log was not committed, or it would be there.
-func (d *Disk) leaderRules() []quorum.Config {
 	z := proto.Zxid(d.Next.Version)
-	if z.Counter() != 0 && d.Log.At(z).Zxid != z {
+	lost := z.Counter() != 0 && d.Log.At(z).Zxid != z
+	if d.Next.Version <= d.Active.Version || lost {
 		return []quorum.Config{d.Active.Rule}
 	}
-	return d.rules()
+	return []quorum.Config{d.Active.Rule, d.Next.Rule}
 }
 
 // Active is the newest configuration that any server has activated.
