@@ -39,7 +39,7 @@ import (
 //	fill /r 20 via C          nodes /r1 to /r20 are written, one after the other
 //	reader A 900              a client that accepts read-only service has a session, and is silent
 //	reader A close            the same, and it closes its session
-//	remember                  the connections that clients have now; "unbroken" says that they still have them
+//	remember                  the connections that clients have now; "unbroken A" says that the one of A is the same
 //	set counter 20            an epoch has fewer transactions than that
 //	set memory 1              a server that starts keeps so many records in memory
 //	set disk no               learners get nothing out of logs (or "yes")

@@ -384,7 +384,7 @@ var Stories = []Story{
 		await serving A B C
 		fill /s 45 via A
 		await serving A B C
-		unbroken
+		unbroken A C
 		kill A
 		fill /t 45 via B
 		start A

@@ -90,6 +90,9 @@ func (e *Election) count(now int64, from proto.ServerID, n proto.Notification) {
 		e.send(from, e.round) // it lags behind
 	}
 	if !e.members.votes(n.Leader) {
+		if n.State == proto.Looking && n.Leader == none {
+			e.catchUp(now, n.ElectionEpoch)
+		}
 		return
 	}
 	b := ballot{from, Vote{n.Leader, n.Zxid, n.ElectionEpoch, n.PeerEpoch}, n.State, n.Version}
@@ -138,6 +141,18 @@ func (e *Election) heardLooking(now int64, b ballot) {
 		e.send(b.from, e.round)
 	}
 	e.settle(now)
+}
+
+// catchUp begins the round of a voter that votes for nobody yet: it will be in
+// the active configuration only when the next one is. Until our vote is of its
+// round it does not take it over.
+func (e *Election) catchUp(now, round int64) {
+	if round <= e.round || e.own.Zxid == untrusted {
+		return
+	}
+	e.round = round
+	e.received = e.received[:0]
+	e.propose(now, e.own)
 }
 
 // hurry starts the notification interval anew because a server was heard for

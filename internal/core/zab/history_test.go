@@ -133,3 +133,32 @@ func checkSince(t *testing.T, h *History, model []proto.Zxid, z proto.Zxid) {
 		t.Fatalf("below %v of %v: %v %v", z, model, below, ok)
 	}
 }
+
+// TestHistoryDisowns asks of configurations whether they may be pending, in a
+// log that ends with 1.3, 2.1-2.2 and is in memory from 1.3 on.
+func TestHistoryDisowns(t *testing.T) {
+	h := NewHistory(0)
+	h.Restart(zx(t, "1.3"), plainEntries(zxList(t, "2.1-2.2")), zx(t, "2.2"), zx(t, "1.3"))
+	for _, c := range []struct {
+		z       string
+		current proto.Epoch
+		want    bool
+	}{
+		{"2.1", 2, false}, // in the log
+		{"2.3", 2, true},  // cut off, or never logged
+		{"1.4", 1, true},
+		{"2.3", 3, false}, // NEWLEADER of epoch 3 has brought it
+		{"1.4", 2, false},
+		{"3.1", 2, true},
+		{"3.0", 2, false}, // a first configuration
+		{"1.3", 1, false}, // memory does not say
+		{"1.2", 1, false},
+	} {
+		if got := h.Disowns(zx(t, c.z), c.current); got != c.want {
+			t.Errorf("%s in epoch %d: %v", c.z, c.current, got)
+		}
+	}
+	if !h.Has(zx(t, "2.2")) || h.Has(zx(t, "2.3")) || h.Has(zx(t, "1.3")) {
+		t.Error("Has")
+	}
+}
