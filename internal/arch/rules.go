@@ -30,6 +30,8 @@ zab, state < check;
 member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 server, config, sim < cli;
+jute, proto, frame < client;
+server, config, client < quokkatest;
 `
 
 // Floors maps a package's name in Rules to its folder under internal/.
@@ -41,6 +43,9 @@ var Floors = map[string]string{
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
 	"journal": "journal", "node": "node", "sim": "sim", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
 }
+
+// Outside are the packages that other people's programs import.
+var Outside = map[string]string{"client": "client", "quokkatest": "quokkatest"}
 
 // Forbidden says why an import that the floors would allow is none.
 var Forbidden = map[[2]string]string{

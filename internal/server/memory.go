@@ -19,15 +19,32 @@ type tuner struct {
 	wg   sync.WaitGroup
 }
 
-func startTuner() *tuner {
-	t := &tuner{done: make(chan struct{})}
-	t.wg.Go(t.run)
-	return t
+// tuning is the tuner of this process, and how many servers run in it: the
+// collector's target is one for all.
+var tuning struct {
+	mu      sync.Mutex
+	servers int
+	tuner   *tuner
 }
 
-func (t *tuner) stop() {
-	close(t.done)
-	t.wg.Wait()
+// startTuner has the collector tuned until stopTuner.
+func startTuner() {
+	tuning.mu.Lock()
+	defer tuning.mu.Unlock()
+	if tuning.servers++; tuning.servers == 1 {
+		tuning.tuner = &tuner{done: make(chan struct{})}
+		tuning.tuner.wg.Go(tuning.tuner.run)
+	}
+}
+
+// stopTuner gives the collector back as it was, with the last server.
+func stopTuner() {
+	tuning.mu.Lock()
+	defer tuning.mu.Unlock()
+	if tuning.servers--; tuning.servers == 0 {
+		close(tuning.tuner.done)
+		tuning.tuner.wg.Wait()
+	}
 }
 
 func (t *tuner) run() {

@@ -270,8 +270,8 @@ func (s *Server) Close() {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	s.announce()
-	tuner := startTuner()
-	defer tuner.stop()
+	startTuner()
+	defer stopTuner()
 	clientsCtx, stopClients := context.WithCancel(ctx)
 	defer stopClients()
 	nodeCtx, stopNode := context.WithCancel(context.Background())

@@ -1,0 +1,244 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"quokka/internal/net/frame"
+	"quokka/internal/proto"
+)
+
+// A ring says which server to try next, and how long to wait before.
+type ring struct {
+	servers  []string // in random order
+	base     time.Duration
+	cap      time.Duration
+	at       int
+	failures int    // since a server worked
+	first    string // tried before all others, once
+
+	mu    sync.Mutex
+	known map[string][]string // the addresses a host had last
+}
+
+const baseBackoff = 100 * time.Millisecond
+
+func newRing(servers []string, o Options) *ring {
+	r := &ring{
+		servers: slices.Clone(servers), known: make(map[string][]string),
+		base: baseBackoff, cap: min(o.MaxBackoff, o.SessionTimeout/4),
+	}
+	rand.Shuffle(len(r.servers), func(i, j int) { r.servers[i], r.servers[j] = r.servers[j], r.servers[i] })
+	return r
+}
+
+func (r *ring) next() string {
+	if s := r.first; s != "" {
+		r.first = ""
+		return s
+	}
+	r.at++
+	return r.servers[(r.at-1)%len(r.servers)]
+}
+
+func (r *ring) prefer(server string) { r.first, r.failures = server, 0 }
+func (r *ring) worked()              { r.failures = 0 }
+func (r *ring) rounds() int          { return r.failures / len(r.servers) }
+
+// failed returns how long to wait before the next server: not at all in a
+// round, and from one round to the next a random time that doubles.
+func (r *ring) failed() time.Duration {
+	r.failures++
+	if r.failures%len(r.servers) != 0 {
+		return 0
+	}
+	d := min(r.base<<min(r.rounds()-1, 16), r.cap)
+	return d/2 + rand.N(d/2+1)
+}
+
+// connect tries servers until the session is attached to one, or is over.
+func (s *session) connect() (*link, error) {
+	for {
+		if s.ctx.Err() != nil {
+			return nil, context.Cause(s.ctx)
+		}
+		server := s.ring.next()
+		begin := time.Now()
+		l, err := s.attempt(server)
+		if s.opts.Hooks.Dial != nil {
+			s.opts.Hooks.Dial(DialInfo{Server: server, Took: time.Since(begin), Err: err})
+		}
+		if err == nil {
+			return l, nil
+		}
+		if over := ending(err); over != nil {
+			return nil, over
+		}
+		s.opts.Logger.Debug("zookeeper server not reached", "server", server, "error", err)
+		s.mu.Lock()
+		s.lastDial = fmt.Errorf("%s: %w", server, err)
+		s.mu.Unlock()
+		if err := s.pause(s.ring.failed()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// attempt connects to one server and attaches the session.
+func (s *session) attempt(server string) (*link, error) {
+	n := time.Duration(len(s.ring.servers))
+	reach := s.opts.DialTimeout
+	if reach == 0 {
+		reach = min(max(s.timeout/3/n, time.Second), 5*time.Second)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.longer(reach))
+	conn, err := s.dial(ctx, server)
+	cancel()
+	if err != nil {
+		if s.ctx.Err() != nil {
+			err = context.Cause(s.ctx)
+		}
+		return nil, err
+	}
+	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
+	l, err := s.greet(conn, server, s.longer(max(s.timeout/3/n, 2*time.Second)))
+	if !stop() && err == nil {
+		err = context.Cause(s.ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		if s.ctx.Err() != nil {
+			err = context.Cause(s.ctx)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// longer doubles a wait with every round in which no server was fast enough.
+func (s *session) longer(d time.Duration) time.Duration {
+	return min(d<<min(s.ring.rounds(), 5), max(d, s.opts.SessionTimeout))
+}
+
+// dial reaches a server by any of its addresses, and by TLS if that is wanted.
+func (s *session) dial(ctx context.Context, server string) (net.Conn, error) {
+	conn, err := s.dialTCP(ctx, server)
+	if err != nil || s.opts.TLS == nil {
+		return conn, err
+	}
+	cfg, err := s.opts.TLS()
+	if err == nil && cfg == nil {
+		err = errors.New("Options.TLS returned no configuration")
+	}
+	if err == nil {
+		if cfg.ServerName == "" {
+			cfg = cfg.Clone()
+			cfg.ServerName, _, _ = net.SplitHostPort(server)
+		}
+		secure := tls.Client(conn, cfg)
+		if err = secure.HandshakeContext(ctx); err == nil {
+			return secure, nil
+		}
+	}
+	_ = conn.Close()
+	return nil, fmt.Errorf("TLS: %w", err)
+}
+
+func (s *session) dialTCP(ctx context.Context, server string) (net.Conn, error) {
+	if s.opts.Resolve == nil {
+		return s.opts.Dial(ctx, "tcp", server)
+	}
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := s.ring.resolve(ctx, host, s.opts.Resolve)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range addrs {
+		addrs[i] = net.JoinHostPort(a, port)
+	}
+	return race(ctx, addrs, s.opts.Dial)
+}
+
+// resolve asks for the addresses of a host, and falls back on those it had
+// last when nobody knows. The result is in random order, families in turn.
+func (r *ring) resolve(ctx context.Context, host string, ask func(context.Context, string) ([]string, error)) ([]string, error) {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return []string{host}, nil
+	}
+	addrs, err := ask(ctx, host)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && len(addrs) > 0 {
+		r.known[host] = slices.Clone(addrs)
+	} else if addrs = slices.Clone(r.known[host]); len(addrs) == 0 {
+		if err == nil {
+			err = fmt.Errorf("no address for %s", host)
+		}
+		return nil, err
+	}
+	return inTurn(addrs), nil
+}
+
+// greet opens or re-attaches the session on a new connection, and
+// authenticates by SASL.
+func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link, error) {
+	_ = conn.SetDeadline(time.Now().Add(wait))
+	source := &patientReader{conn, wait}
+	l := &link{conn: conn, server: server, frames: frame.NewReader(source, s.opts.MaxReply)}
+	s.mu.Lock()
+	rq := proto.ConnectRequest{
+		LastZxidSeen: s.lastZxid, TimeoutMS: int32(s.opts.SessionTimeout / time.Millisecond),
+		Password: make([]byte, proto.PasswordLen), ReadOnly: s.opts.ReadOnly, HasReadOnly: true,
+	}
+	if s.writable { // an id given by a server without quorum is known to nobody else
+		rq.SessionID, rq.Password = s.id, s.password
+	}
+	s.mu.Unlock()
+	b := proto.AppendConnectRequest(make([]byte, 4), &rq)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	if _, err := conn.Write(b); err != nil {
+		return nil, err
+	}
+	payload, err := l.frames.Next()
+	if err != nil {
+		return nil, fmt.Errorf("no answer to the connect request: %w", err)
+	}
+	rp, err := proto.DecodeConnectResponse(payload)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("connect response: %w", err)
+	case rp.TimeoutMS <= 0 && rq.SessionID != 0:
+		return nil, &Error{Op: "connect", Code: ErrSessionExpired}
+	case rp.TimeoutMS <= 0:
+		return nil, errors.New("the server gave no session")
+	}
+	l.readOnly, l.timeout = rp.ReadOnly, time.Duration(rp.TimeoutMS)*time.Millisecond
+	if err := s.saslLogin(l); err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	source.wait = l.patience()
+	s.adopt(&rp)
+	return l, nil
+}
+
+// adopt takes over what the server said about the session.
+func (s *session) adopt(rp *proto.ConnectResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id, s.password = rp.SessionID, slices.Clone(rp.Password)
+	s.timeout = time.Duration(rp.TimeoutMS) * time.Millisecond
+	s.writable = s.writable || !rp.ReadOnly
+}

@@ -1,0 +1,258 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"quokka/client"
+	"quokka/quokkatest"
+)
+
+// A target is a make of server that the tests run against.
+type target struct {
+	name  string
+	start func(t *testing.T, servers int) fixture
+}
+
+// A fixture is servers that run.
+type fixture interface {
+	Addr(i int) string
+	ConnectString() string
+	Stop(i int) error
+	Run(i int) error
+	WaitServing() error
+}
+
+var targets = []target{
+	{"quokka", func(t *testing.T, n int) fixture { return quokkatest.Start(t, n) }},
+	{"java", startJava},
+}
+
+// onAll runs a test against every make of server.
+func onAll(t *testing.T, servers int, body func(t *testing.T, f fixture)) {
+	for _, g := range targets {
+		t.Run(g.name, func(t *testing.T) {
+			checkLeaks(t)
+			body(t, g.start(t, servers))
+		})
+	}
+}
+
+// checkLeaks fails the test if goroutines of this package outlive it.
+func checkLeaks(t *testing.T) {
+	t.Cleanup(func() {
+		var stacks string
+		for range 500 {
+			b := make([]byte, 4<<20)
+			stacks = string(b[:runtime.Stack(b, true)])
+			if !strings.Contains(stacks, "quokka/client.(") {
+				return
+			}
+			runtime.Gosched()
+			<-time.After(10 * time.Millisecond)
+		}
+		t.Errorf("goroutines are left:\n%s", stacks)
+	})
+}
+
+const (
+	javaJar   = "/usr/share/java/zookeeper.jar"
+	javaClass = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+)
+
+// needJava skips the test if Java's server is not installed; with
+// QUOKKA_INTEROP=require it fails.
+func needJava(t *testing.T) {
+	t.Helper()
+	_, err := exec.LookPath("java")
+	if err == nil {
+		_, err = os.Stat(javaJar)
+	}
+	if err == nil && !testing.Short() {
+		return
+	}
+	if os.Getenv("QUOKKA_INTEROP") == "require" {
+		t.Fatalf("Java's ZooKeeper is missing: %v", err)
+	}
+	t.Skipf("Java's ZooKeeper is missing (%v) or the tests are short", err)
+}
+
+// javaServers are Java servers.
+type javaServers struct {
+	t       *testing.T
+	configs []string
+	addrs   []string
+	cmds    []*exec.Cmd
+}
+
+func startJava(t *testing.T, n int) fixture {
+	t.Helper()
+	needJava(t)
+	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n)}
+	j.configure(n)
+	t.Cleanup(func() {
+		for i := range n {
+			_ = j.Stop(i)
+		}
+	})
+	for i := range n {
+		if err := j.Run(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.WaitServing(); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func (j *javaServers) configure(n int) {
+	j.t.Helper()
+	dir := j.t.TempDir()
+	ports := make([]int, 3*n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	settings := map[string]string{
+		"tickTime": "100", "initLimit": "100", "syncLimit": "50", "minSessionTimeout": "100", "maxSessionTimeout": "60000",
+		"maxClientCnxns": "0", "4lw.commands.whitelist": "*", "admin.enableServer": "false", "extendedTypesEnabled": "true",
+		"forceSync": "no",
+	}
+	if n > 1 {
+		for i := range n {
+			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d", ports[3*i+1], ports[3*i+2])
+		}
+	}
+	for i := range n {
+		data := filepath.Join(dir, strconv.Itoa(i+1))
+		mine := maps.Clone(settings)
+		mine["dataDir"], mine["clientPort"], mine["clientPortAddress"] = data, strconv.Itoa(ports[3*i]), "127.0.0.1"
+		var text strings.Builder
+		for k, v := range mine {
+			fmt.Fprintf(&text, "%s=%s\n", k, v)
+		}
+		cfg := filepath.Join(dir, fmt.Sprintf("zoo%d.cfg", i+1))
+		if err := errors.Join(os.MkdirAll(data, 0o755), os.WriteFile(cfg, []byte(text.String()), 0o644),
+			os.WriteFile(filepath.Join(data, "myid"), []byte(strconv.Itoa(i+1)), 0o644)); err != nil {
+			j.t.Fatal(err)
+		}
+		j.configs = append(j.configs, cfg)
+		j.addrs = append(j.addrs, fmt.Sprintf("127.0.0.1:%d", ports[3*i]))
+	}
+}
+
+func (j *javaServers) Addr(i int) string     { return j.addrs[i] }
+func (j *javaServers) ConnectString() string { return strings.Join(j.addrs, ",") }
+
+func (j *javaServers) Run(i int) error {
+	hosts := filepath.Join(filepath.Dir(j.configs[i]), "hosts") // instead of a name server that may be slow
+	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n"), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file="+hosts,
+		"-cp", javaJar+":/usr/share/java/slf4j-nop.jar", javaClass, j.configs[i])
+	j.cmds[i] = cmd
+	return cmd.Start()
+}
+
+// Stop kills.
+func (j *javaServers) Stop(i int) error {
+	if j.cmds[i] == nil {
+		return nil
+	}
+	err := j.cmds[i].Process.Kill()
+	_ = j.cmds[i].Wait()
+	j.cmds[i] = nil
+	return err
+}
+
+func (j *javaServers) WaitServing() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for i, addr := range j.addrs {
+		if j.cmds[i] == nil {
+			continue
+		}
+		c, err := client.Dial(ctx, addr, client.Options{})
+		if err != nil {
+			return err
+		}
+		_ = c.Close()
+	}
+	return nil
+}
+
+// short bounds a test's waiting.
+func short(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// dial opens a session that ends with the test.
+func dial(t *testing.T, servers string, o client.Options) *client.Client {
+	t.Helper()
+	o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c, err := client.Dial(short(t), servers, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// want fails the test if err is not code, nil for success.
+func want(t *testing.T, err, code error) {
+	t.Helper()
+	if !errors.Is(err, code) || code == nil && err != nil {
+		t.Fatalf("%v, want %v", err, code)
+	}
+}
+
+// events takes n events, as text.
+func events(t *testing.T, w *client.Watch, n int) string {
+	t.Helper()
+	var all []string
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range n {
+		e, err := w.Next(ctx)
+		if err != nil {
+			t.Fatalf("after %q: %v", all, err)
+		}
+		all = append(all, e.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+func same(t *testing.T, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
