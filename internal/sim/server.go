@@ -131,7 +131,7 @@ func (s *server) start() {
 	s.w.ghost.Starts(s.id, max(r.restart.Applied, 0), s.digest(), r.accepted, r.current)
 	s.w.ghost.StartsWith(s.id, ghostly(r.members.Active), ghostly(r.members.Next))
 	s.member = member.New(s.config(r), s.state, s.time())
-	s.member.Start()
+	s.member.Start() // it may know more configurations from its state
 	s.do()
 	s.w.net.reset(s)
 	s.w.net.reconnect(s)

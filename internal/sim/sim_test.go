@@ -112,6 +112,7 @@ func TestSeedsThatFoundBugs(t *testing.T) {
 		{Seed: 997, Reconfig: true},   // member: a proposed configuration that nobody else knows
 		{Seed: 21151, Reconfig: true}, // elect: a voter to be, in a later round, and its leader
 		{Seed: 100777},                // the check: a process stands still and takes its epoch too late
+		{Seed: 33191, Reconfig: true}, // member: a snapshot with a reconfiguration that no file has
 	} {
 		run(t, o)
 	}

@@ -40,7 +40,7 @@ func (w *world) clientVerb(f []string) error {
 		w.move(w.clientOf(w.named(f[1])), w.named(f[2]))
 	case "sync":
 		c := w.clientOf(w.named(f[3]))
-		if c.conn == nil {
+		if !c.attached {
 			return fmt.Errorf("its client has no connection")
 		}
 		c.ask(check.Action{Op: proto.OpSync, Path: "/"})

@@ -12,6 +12,7 @@ package member
 
 import (
 	"quokka/internal/core/elect"
+	"quokka/internal/core/quorum"
 	"quokka/internal/core/session"
 	"quokka/internal/core/state"
 	"quokka/internal/core/watch"
@@ -105,7 +106,7 @@ type Member struct {
 	state   *state.State
 	now     Time
 	members Members
-	shown   proto.Zxid // version of the configuration in the state, when it was read last
+	shown   quorum.Membership // in the state, when it was read last
 
 	phase        phase
 	election     *elect.Election
@@ -192,6 +193,7 @@ func (m *Member) Start() {
 	m.mode = ModeClosed
 	m.shown = m.shownConfig()
 	m.membersChanged(m.cfg.Members)
+	m.shownIsNext()
 	m.look("")
 }
 

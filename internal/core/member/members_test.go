@@ -76,3 +76,28 @@ func (c proposedConfig) test(t *testing.T) {
 		t.Errorf("next is %x, taken back on disk: %v", m.Members().Next.Version, takenBack)
 	}
 }
+
+// A snapshot may hold a reconfiguration that the files do not have.
+func TestConfigurationOfTheStateAtStart(t *testing.T) {
+	z := proto.MakeZxid
+	for _, c := range []struct{ active, next, shown, want proto.Zxid }{
+		{z(1, 0), z(1, 0), z(2, 3), z(2, 3)},
+		{z(1, 0), z(2, 1), z(2, 3), z(2, 3)},
+		{z(2, 3), z(2, 3), z(2, 3), z(2, 3)},
+		{z(2, 3), z(2, 3), z(1, 0), z(2, 3)},
+		{0, 0, z(2, 3), 0}, // data of another ensemble, perhaps
+	} {
+		cfg := testConfig()
+		cfg.Standalone, cfg.Server, cfg.ReconfigEnabled = false, 1, true
+		cfg.Members = Members{Active: threeServers(t, c.active), Next: threeServers(t, c.next)}
+		cfg.Accepted, cfg.Current, cfg.Restart = 2, 2, Restart{Base: z(2, 4), Applied: z(2, 4)}
+		s := state.New(state.Options{ReconfigEnabled: true}, tree.New(tree.Options{}), session.NewTable(), z(2, 4))
+		s.SetConfig(threeServers(t, c.shown).Text(), c.shown)
+		m := New(cfg, s, Time{})
+		m.Start()
+		m.Drained()
+		if now := m.Members(); now.Active.Version != uint64(c.active) || now.Next.Version != uint64(c.want) {
+			t.Errorf("%+v: active %x, next %x", c, now.Active.Version, now.Next.Version)
+		}
+	}
+}

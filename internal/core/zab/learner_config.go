@@ -43,6 +43,10 @@ func (f *Learner) offer(text []byte) bool {
 		f.leave("the leader's configuration has version %x, ours has %x", m.Version, f.active.Version)
 		return false
 	}
+	if next := proto.Zxid(f.next.Version); !f.cfg.Observer && m.Version < f.next.Version && f.h.Has(next) {
+		f.leave("the leader's history has the reconfiguration %v, but its configuration has version %x", next, m.Version)
+		return false
+	}
 	f.offered = &m
 	f.setNext(m)
 	return true

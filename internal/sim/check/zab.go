@@ -22,6 +22,7 @@ func (g *Ghost) Starts(id proto.ServerID, last proto.Zxid, digest uint64, accept
 			accepted, current, s.durable.Accepted, s.durable.Current)
 	}
 	d.Accepted, d.Current = accepted, current
+	d.Active, d.Next = s.durable.Active, s.durable.Next // a snapshot may be ahead of them
 	if accepted < current || current < last.Epoch() {
 		g.violate("Z11", id, "recovered accepted epoch %d, current epoch %d and last zxid %v", accepted, current, last)
 	}
