@@ -119,10 +119,15 @@ func (w *Writer) create(zxid int64) error {
 	return nil
 }
 
+// creating is the name of a log of which only the header is being written.
+// Java takes log.5.tmp for the log of zxid 5, and does not start when it is
+// empty (Util.getZxidFromName, ZOOKEEPER-2332); this name it does not know.
+const creating = "creating-log"
+
 // place makes a file with only its header. What a failure leaves under the
 // other name, the next attempt overwrites.
 func (w *Writer) place(path string) error {
-	temp := path + vfs.TempSuffix
+	temp := filepath.Join(w.dir, creating)
 	f, err := w.fsys.Create(temp)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -83,7 +84,7 @@ func TestOneWriteAndOneSyncPerBatch(t *testing.T) {
 	}
 	mustDo(t, w.Close())
 	file := " " + logPath(1) + "\n"
-	temp := " " + logPath(1) + ".tmp\n"
+	temp := " " + filepath.Join(testDir, creating) + "\n"
 	dir := " " + testDir + "\n"
 	want := "list" + dir + "open" + file +
 		"create" + temp + "write" + temp + "sync" + temp + "close" + temp + "rename" + temp + "syncdir" + dir + "openrw" + file +
@@ -274,5 +275,14 @@ func BenchmarkScan(b *testing.B) {
 		if err != nil || n != records {
 			b.Fatal(n, err)
 		}
+	}
+}
+
+// TestAnUnfinishedLogIsNoLogToJava guards the name under which a file is
+// begun: Java takes whatever starts with "log." for a log (Util.getZxidFromName),
+// and does not start when it is empty.
+func TestAnUnfinishedLogIsNoLogToJava(t *testing.T) {
+	if first, _, _ := strings.Cut(creating, "."); first == "log" {
+		t.Errorf("%s is a log to Java", creating)
 	}
 }
