@@ -107,14 +107,16 @@ func (e *Election) count(now int64, from proto.ServerID, n proto.Notification) {
 // heardLooking counts the vote of a server that is LOOKING. What it said
 // before about a leader it had is no longer true.
 //
-// A vote that is repeated although ours is better comes from a server that
-// did not hear us: it is told again, for our next broadcast may be a minute
-// away.
+// A vote that is the first or the same again although ours is better comes from
+// a server that did not hear us, such as one that still had its leader when we
+// lost ours: it is told, for our next broadcast may be a minute away, and even
+// the least wait is as long as an election. (Java waits.)
 func (e *Election) heardLooking(now int64, b ballot) {
 	e.outside.drop(b.from)
 	if e.own.Zxid == untrusted || b.vote.Zxid == untrusted {
 		return
 	}
+	told := false // by a broadcast
 	switch {
 	case b.vote.ElectionEpoch < e.round:
 		return
@@ -131,13 +133,16 @@ func (e *Election) heardLooking(now int64, b ballot) {
 		} else {
 			e.propose(now, e.own)
 		}
+		told = true
 	case e.better(b.vote, e.vote):
 		e.propose(now, b.vote)
+		told = true
 	}
 	old, had := e.received.put(b)
 	if !had {
 		e.hurry(now)
-	} else if old == b && e.better(e.vote, b.vote) {
+	}
+	if !told && (!had || old == b) && e.better(e.vote, b.vote) {
 		e.send(b.from, e.round)
 	}
 	e.settle(now)
