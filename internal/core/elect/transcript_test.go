@@ -1,78 +1,27 @@
 package elect
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"quokka/internal/core/quorum"
 	"quokka/internal/proto"
+	"quokka/internal/transcript"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew")
 
 // TestTranscripts replays testdata/*.txt: a line at the margin is an input,
 // the indented lines below it are the effects. What the inputs mean is said
 // at the function input.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := replay(t, string(old))
-			if got == string(old) {
-				return
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			was, is := firstDifference(string(old), got)
-			t.Errorf("%s: first difference:\n written: %s\n now:     %s\n(go test -rewrite accepts it)", file, was, is)
-		})
-	}
-}
-
-func replay(t *testing.T, text string) string {
-	var out strings.Builder
-	s := &script{t: t}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "    ") {
-			continue // effects of the last run
+	transcript.Run(t, "testdata/*.txt", func(t *testing.T) transcript.Step {
+		s := &script{t: t}
+		return func(words []string) []string {
+			s.input(words)
+			return s.effects()
 		}
-		out.WriteString(line + "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		s.input(strings.Fields(line))
-		for _, effect := range s.effects() {
-			out.WriteString("    " + effect + "\n")
-		}
-	}
-	return out.String()
-}
-
-func firstDifference(a, b string) (string, string) {
-	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range as {
-		if i >= len(bs) || as[i] != bs[i] {
-			return as[i], strings.Join(bs[min(i, len(bs)):min(i+1, len(bs))], "")
-		}
-	}
-	return "(end)", bs[len(as)]
+	})
 }
 
 // script is a transcript that is being replayed.

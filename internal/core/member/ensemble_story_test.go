@@ -2,8 +2,6 @@ package member
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,65 +10,29 @@ import (
 	"quokka/internal/core/watch"
 	"quokka/internal/jute"
 	"quokka/internal/proto"
+	"quokka/internal/transcript"
 )
 
 // TestEnsembleStories replays testdata/ensemble_*.txt: a line at the margin
 // is an input, the indented lines below it are what the servers say. What the
 // inputs mean is said at the function input.
 func TestEnsembleStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/ensemble_*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	transcript.Run(t, "testdata/ensemble_*.txt", func(t *testing.T) transcript.Step {
+		var s *story
+		return func(words []string) []string {
+			if s == nil || words[0] == "ensemble" {
+				s = newStory(t, words)
+			} else {
+				s.input(words)
 			}
-			got := tell(t, string(old))
-			if got == string(old) {
-				return
+			if s.restless > 0 {
+				t.Fatalf("%v: the ensemble never comes to rest", words)
 			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			was, is := firstDifference(string(old), got)
-			t.Errorf("%s: first difference:\n written: %s\n now:     %s\n(go test -rewrite accepts it)", file, was, is)
-		})
-	}
-}
-
-func tell(t *testing.T, text string) string {
-	var out strings.Builder
-	var s *story
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "    ") {
-			continue // what was said in the last run
+			said := s.said
+			s.said = nil
+			return said
 		}
-		out.WriteString(line + "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		f := strings.Fields(line)
-		if s == nil || f[0] == "ensemble" {
-			s = newStory(t, f)
-		} else {
-			s.input(f)
-		}
-		if s.restless > 0 {
-			t.Fatalf("%s: the ensemble never comes to rest", line)
-		}
-		for _, said := range s.said {
-			out.WriteString("    " + said + "\n")
-		}
-		s.said = nil
-	}
-	return out.String()
+	})
 }
 
 // A story is a realm that is moved by lines of text.

@@ -1,83 +1,28 @@
 package member
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"quokka/internal/core/watch"
 	"quokka/internal/proto"
+	"quokka/internal/transcript"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew")
-
-// TestTranscripts replays testdata/*.txt: a line at the margin is an input,
-// the indented lines below it are the effects. What the inputs mean is said
-// at the function input.
+// TestTranscripts replays those of testdata that are about one server; what
+// the inputs mean is said at the function input.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		if strings.HasPrefix(filepath.Base(file), "ensemble_") {
-			continue // TestEnsembleStories
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	transcript.Run(t, "testdata/[^e]*.txt", func(t *testing.T) transcript.Step {
+		var w *world
+		return func(words []string) []string {
+			if w == nil || words[0] == "config" {
+				w = newWorld(t, testConfig())
 			}
-			got := replay(t, string(old))
-			if got == string(old) {
-				return
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			was, is := firstDifference(string(old), got)
-			t.Errorf("%s: first difference:\n written: %s\n now:     %s\n(go test -rewrite accepts it)", file, was, is)
-		})
-	}
-}
-
-func replay(t *testing.T, text string) string {
-	var out strings.Builder
-	var w *world
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "    ") {
-			continue // effects of the last run
+			w.input(words)
+			return w.take()
 		}
-		out.WriteString(line + "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if w == nil || strings.HasPrefix(line, "config ") {
-			w = newWorld(t, testConfig())
-		}
-		w.input(strings.Fields(line))
-		for _, effect := range w.take() {
-			out.WriteString("    " + effect + "\n")
-		}
-	}
-	return out.String()
-}
-
-func firstDifference(a, b string) (string, string) {
-	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range as {
-		if i >= len(bs) || as[i] != bs[i] {
-			return as[i], strings.Join(bs[min(i, len(bs)):min(i+1, len(bs))], "")
-		}
-	}
-	return "(end)", bs[len(as)]
+	})
 }
 
 // input is one line of a transcript:

@@ -2,75 +2,30 @@ package zab
 
 import (
 	"encoding/binary"
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"quokka/internal/proto"
+	"quokka/internal/transcript"
 )
-
-var leaderRewrite = flag.Bool("rewrite-leader", false, "write testdata/leader_*.txt anew")
 
 // TestLeaderTranscripts replays testdata/leader_*.txt: a line at the margin
 // is an input, the indented lines below it are the effects. What the inputs
 // mean is said at leaderWorld.input.
 func TestLeaderTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/leader_*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	transcript.Run(t, "testdata/leader_*.txt", func(t *testing.T) transcript.Step {
+		var w *leaderWorld
+		return func(words []string) []string {
+			if words[0] == "leader" {
+				w = &leaderWorld{t: t}
+				w.begin(leaderOptions(words[1:]))
+			} else {
+				w.input(words)
 			}
-			got := leaderReplay(t, string(old))
-			if *leaderRewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			was, is := strings.Split(string(old), "\n"), strings.Split(got, "\n")
-			for i := range max(len(was), len(is)) {
-				if i >= len(was) || i >= len(is) || was[i] != is[i] {
-					t.Fatalf("%s:%d: it should be\n%s\nand is\n%s\n(go test -rewrite-leader accepts it)", file, i+1,
-						strings.Join(was[min(i, len(was)):min(i+3, len(was))], "\n"),
-						strings.Join(is[min(i, len(is)):min(i+3, len(is))], "\n"))
-				}
-			}
-		})
-	}
-}
-
-func leaderReplay(t *testing.T, text string) string {
-	var out strings.Builder
-	var w *leaderWorld
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "    ") {
-			continue // effects of the last run
+			return w.take()
 		}
-		out.WriteString(line + "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		fields := strings.Fields(line)
-		if fields[0] == "leader" {
-			w = &leaderWorld{t: t}
-			w.begin(leaderOptions(fields[1:]))
-		} else {
-			w.input(fields)
-		}
-		for _, effect := range w.take() {
-			out.WriteString("    " + effect + "\n")
-		}
-	}
-	return out.String()
+	})
 }
 
 func leaderOptions(fields []string) map[string]string {

@@ -2,79 +2,35 @@ package zab
 
 import (
 	"encoding/binary"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"quokka/internal/proto"
+	"quokka/internal/transcript"
 )
-
-var learnerRewrite = flag.Bool("rewrite-learner", false, "write testdata/learner_*.txt anew")
 
 // TestLearnerTranscripts replays testdata/learner_*.txt: a line at the
 // margin is an input, the indented lines below it are the effects. What the
 // inputs mean is said at learnerWorld.input.
 func TestLearnerTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/learner_*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	transcript.Run(t, "testdata/learner_*.txt", func(t *testing.T) transcript.Step {
+		var w *learnerWorld
+		return func(words []string) []string {
+			if words[0] == "server" {
+				w = learnerServer(t, words[1:])
+				return nil
 			}
-			got := learnerReplay(t, string(old))
-			if *learnerRewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
+			over := w.f != nil && words[0] != "follow" && w.f.ended()
+			effects := w.input(words)
+			if !over && w.f.ended() {
+				effects = append(effects, learnerEndText(w.f))
 			}
-			was, is := strings.Split(string(old), "\n"), strings.Split(got, "\n")
-			for i := range max(len(was), len(is)) {
-				if i >= len(was) || i >= len(is) || was[i] != is[i] {
-					t.Fatalf("%s:%d: it should be\n%s\nand is\n%s\n(go test -rewrite-learner accepts it)", file, i+1,
-						strings.Join(was[min(i, len(was)):min(i+3, len(was))], "\n"),
-						strings.Join(is[min(i, len(is)):min(i+3, len(is))], "\n"))
-				}
-			}
-		})
-	}
-}
-
-func learnerReplay(t *testing.T, text string) string {
-	var out strings.Builder
-	var w *learnerWorld
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "    ") {
-			continue // effects of the last run
+			return effects
 		}
-		out.WriteString(line + "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		fields := strings.Fields(line)
-		if fields[0] == "server" {
-			w = learnerServer(t, fields[1:])
-			continue
-		}
-		over := w.f != nil && fields[0] != "follow" && w.f.ended()
-		for _, s := range w.input(fields) {
-			out.WriteString("    " + s + "\n")
-		}
-		if !over && w.f.ended() {
-			out.WriteString("    " + learnerEndText(w.f) + "\n")
-		}
-	}
-	return out.String()
+	})
 }
 
 func learnerEndText(f *Learner) string {
