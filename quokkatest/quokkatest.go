@@ -21,7 +21,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +29,7 @@ import (
 
 	"quokka/client"
 	"quokka/internal/config"
+	"quokka/internal/local"
 	"quokka/internal/server"
 )
 
@@ -130,54 +130,25 @@ func New(servers int, o Options) (*Servers, error) {
 
 // configure writes a zoo.cfg and a myid for each server.
 func (s *Servers) configure(n int, settings map[string]string) error {
-	ports, err := freePorts(3 * n)
+	ports, err := local.FreePorts(n)
 	if err != nil {
-		return err
+		return fmt.Errorf("quokkatest: %w", err)
 	}
 	all := maps.Clone(defaults)
 	maps.Copy(all, settings)
 	var common strings.Builder
+	common.WriteString("clientPortAddress=127.0.0.1\n")
 	for k, v := range all {
-		fmt.Fprintf(&common, "%s=%s\n", k, v)
+		common.WriteString(k + "=" + v + "\n")
 	}
-	for i := range n {
-		if n > 1 {
-			fmt.Fprintf(&common, "server.%d=127.0.0.1:%d:%d\n", i+1, ports[3*i+1], ports[3*i+2])
-		}
+	files, err := local.Configure(s.dir, ports, common.String())
+	if err != nil {
+		return fmt.Errorf("quokkatest: %w", err)
 	}
-	for i := range n {
-		m := &member{
-			addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[3*i])),
-			file: filepath.Join(s.dir, fmt.Sprintf("zoo%d.cfg", i+1)),
-		}
-		data := filepath.Join(s.dir, strconv.Itoa(i+1))
-		text := fmt.Sprintf("dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n%s", filepath.ToSlash(data), ports[3*i], common.String())
-		if err := os.MkdirAll(data, 0o755); err != nil {
-			return fmt.Errorf("quokkatest: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(data, "myid"), []byte(strconv.Itoa(i+1)+"\n"), 0o644); err != nil {
-			return fmt.Errorf("quokkatest: %w", err)
-		}
-		if err := os.WriteFile(m.file, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("quokkatest: %w", err)
-		}
-		s.all = append(s.all, m)
+	for i, file := range files {
+		s.all = append(s.all, &member{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])), file: file})
 	}
 	return nil
-}
-
-// freePorts asks the system for ports that nobody uses.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("quokkatest: cannot get a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }() // all are held until the last is known
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // Run starts server i, from 0, again after Stop, on its port and its data. It

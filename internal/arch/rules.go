@@ -10,7 +10,7 @@ package arch
 // internal/. A package without a line may import nothing of the project, and
 // one that is missing here fails the test.
 const Rules = `
-NONE < jute, vfs, metrics, fifo, transcript;
+NONE < jute, vfs, metrics, fifo, transcript, local;
 jute < proto;
 proto < quorum, tree, watch, session, auth;
 NONE < frame;
@@ -29,14 +29,14 @@ member, journal, metrics < node;
 zab, state < check;
 member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
-server, config, sim < cli;
+server, config, sim, local < cli;
 jute, proto, frame < client;
-server, config, client < quokkatest;
+server, config, client, local < quokkatest;
 `
 
 // Floors maps a package's name in Rules to its folder under internal/.
 var Floors = map[string]string{
-	"jute": "jute", "proto": "proto", "metrics": "metrics", "config": "config", "auth": "auth", "fifo": "fifo", "transcript": "transcript",
+	"jute": "jute", "proto": "proto", "metrics": "metrics", "config": "config", "auth": "auth", "fifo": "fifo", "transcript": "transcript", "local": "local",
 	"quorum": "core/quorum", "elect": "core/elect", "zab": "core/zab", "tree": "core/tree", "watch": "core/watch",
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"quokka/internal/local"
 	"quokka/internal/server"
 )
 
@@ -91,39 +91,16 @@ func (c *devCmd) Run(e *env) error {
 
 // configure chooses ports and writes a zoo.cfg and a myid for each server.
 func (d *devEnsemble) configure() error {
-	n := len(d.servers)
-	ports, err := d.clientPorts(n)
+	ports, err := d.clientPorts(len(d.servers))
 	if err != nil {
 		return err
 	}
 	delete(d.env.overrides.flags, "client-port")
-	peer, err := freePorts(2 * n)
-	if err != nil {
-		return err
+	files, err := local.Configure(d.dir, ports, "tickTime=2000\ninitLimit=10\nsyncLimit=5\n")
+	for i := range files {
+		d.servers[i].port, d.servers[i].file = ports[i], files[i]
 	}
-	var members strings.Builder
-	for i := range d.servers {
-		fmt.Fprintf(&members, "server.%d=127.0.0.1:%d:%d\n", i+1, peer[2*i], peer[2*i+1])
-	}
-	for i := range d.servers {
-		s := &d.servers[i]
-		data := filepath.Join(d.dir, strconv.Itoa(i+1))
-		s.port, s.file = ports[i], filepath.Join(d.dir, fmt.Sprintf("zoo%d.cfg", i+1))
-		text := fmt.Sprintf("tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=%s\nclientPort=%d\n", filepath.ToSlash(data), s.port)
-		if n > 1 {
-			text += members.String()
-		}
-		if err := os.MkdirAll(data, 0o755); err != nil {
-			return fmt.Errorf("cannot make a directory for the data: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(data, "myid"), []byte(strconv.Itoa(i+1)+"\n"), 0o644); err != nil {
-			return err
-		}
-		if err := os.WriteFile(s.file, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // clientPorts are those asked for and the following, or the usual ones, or
@@ -147,7 +124,7 @@ func (d *devEnsemble) clientPorts(n int) ([]int, error) {
 	if first != 0 {
 		d.env.log.Info("the usual client ports are in use, taking free ones", "usual", ports)
 	}
-	return freePorts(n)
+	return local.FreePorts(n)
 }
 
 func allFree(ports []int) bool {
@@ -159,20 +136,6 @@ func allFree(ports []int) bool {
 		_ = l.Close()
 	}
 	return true
-}
-
-// freePorts asks the system for ports that nobody uses.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("cannot get a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }() // all are held until the last is known
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // start starts a server that is stopped.

@@ -20,22 +20,13 @@ import (
 	"quokka/internal/proto"
 )
 
-// checkMember refuses a configuration under which this server cannot be a
-// member of its ensemble.
+// checkMember refuses to be no member of the ensemble: package config only
+// warns of that, and has checked all else. Without a line there is no port to
+// listen on.
 func (s *Server) checkMember() error {
 	c := &s.cfg
-	if c.ServerID < 0 {
-		return fmt.Errorf("myid file is missing: write this server's number, the N of its server.N line, into %s/myid", c.DataDir)
-	}
-	me, ok := c.Membership.Server(c.ServerID)
-	if !ok {
+	if _, ok := c.Membership.Server(c.ServerID); !ok {
 		return fmt.Errorf("myid is %d, but the configuration has no line server.%d: add it, or correct %s/myid", c.ServerID, c.ServerID, c.DataDir)
-	}
-	if me.Role != c.PeerType {
-		s.log.Warn(fmt.Sprintf("Peer type from servers list (%s) doesn't match peerType (%s). Defaulting to servers list.", me.Role, c.PeerType))
-	}
-	if c.InitLimit <= 0 || c.SyncLimit <= 0 {
-		return fmt.Errorf("initLimit and syncLimit must be set, in ticks, for an ensemble: 10 and 5 are usual")
 	}
 	return nil
 }
