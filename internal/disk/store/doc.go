@@ -11,7 +11,7 @@
 //
 // # Layout
 //
-//	dataDir/myid                        number of the server
+//	dataDir/myid                        number of the server; package config reads it
 //	dataDir/initialize                  mark: an empty database is meant
 //	dataDir/version-2/snapshot.<zxid>   package snap
 //	dataDir/version-2/currentEpoch      and acceptedEpoch; ensembles only

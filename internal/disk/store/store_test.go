@@ -163,20 +163,6 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestMyID(t *testing.T) {
-	disk := newDisk(t)
-	if _, err := ReadMyID(disk, "/data"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "myid file is missing") {
-		t.Errorf("%v", err)
-	}
-	for content, want := range map[string]proto.ServerID{"7": 7, " 12\r\n": 12, "": -1, "x": -1, "-3": -1, "1 2": -1} {
-		put(t, disk, "/data/myid", content)
-		id, err := ReadMyID(disk, "/data")
-		if (err != nil) != (want < 0) || err == nil && id != want {
-			t.Errorf("%q: %d, %v", content, id, err)
-		}
-	}
-}
-
 // putEpochs writes the files of the epochs, "" being none.
 func putEpochs(t testing.TB, disk vfs.FS, current, temp, accepted string) {
 	t.Helper()
