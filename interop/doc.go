@@ -16,5 +16,7 @@
 //	QUOKKA_INTEROP_OPS=2000     operations of each seed
 //	QUOKKA_INTEROP_ROUNDS=50    rounds of the SIGKILL test
 //
+// The tests of ensembles have more, described in ensemble_test.go.
+//
 // The package must never talk to anything but loopback and must leave no process behind.
 package interop
