@@ -230,6 +230,22 @@ func TestContextEndsASentCall(t *testing.T) {
 	})
 }
 
+// Both what ends the call and what ends the waiting for it are there at once.
+func TestContextThatEndedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, p := fakeClient(f, "a", f.options(9*time.Second))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			if _, _, w, err := c.ExistsW(ctx, "/a"); w != nil || Ambiguous(err) || !errors.Is(err, context.Canceled) {
+				t.Fatal(w, err)
+			}
+		}
+		end(c, p)
+	})
+}
+
 func TestExpiryOnReconnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
