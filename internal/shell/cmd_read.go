@@ -12,7 +12,7 @@ import (
 
 // readCommands are those that look at one node.
 func readCommands() []*Command {
-	return []*Command{lsCommand, getCommand}
+	return []*Command{lsCommand, getCommand, statCommand, countCommand, ephemeralsCommand}
 }
 
 var (
@@ -94,7 +94,8 @@ func children(c *Call, path string, watch bool) ([]string, client.Stat, error) {
 	if !watch {
 		return c.Client.Children(c.Context, path)
 	}
-	names, stat, _, err := c.Client.ChildrenW(c.Context, path)
+	names, stat, w, err := c.Client.ChildrenW(c.Context, path)
+	c.watched(path, kindChild, w)
 	return names, stat, err
 }
 
@@ -193,6 +194,83 @@ func getData(c *Call, path string, watch bool) ([]byte, client.Stat, error) {
 	if !watch {
 		return c.Client.Get(c.Context, path)
 	}
-	data, stat, _, err := c.Client.GetW(c.Context, path)
+	data, stat, w, err := c.Client.GetW(c.Context, path)
+	c.watched(path, kindData, w)
 	return data, stat, err
+}
+
+var statCommand = &Command{
+	Name: "stat", Group: GroupNodes, Usage: "[-w] path", Summary: "Print a node's metadata.",
+	Flags: []Flag{watchFlag}, Args: []Arg{ArgPath}, Min: 1,
+	Run: runStat,
+}
+
+func runStat(c *Call) error {
+	path, watch := c.Path(0), c.watchWanted(1)
+	stat, ok, err := exists(c, path, watch)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return noNode("exists", path)
+	}
+	node := render.Node{Path: path, Stat: new(StatOf(stat))}
+	return c.Result(node, func(w io.Writer) error { return c.statText(w, node.Stat) })
+}
+
+func exists(c *Call, path string, watch bool) (client.Stat, bool, error) {
+	if !watch {
+		return c.Client.Exists(c.Context, path)
+	}
+	stat, ok, w, err := c.Client.ExistsW(c.Context, path)
+	c.watched(path, kindData, w)
+	return stat, ok, err
+}
+
+func noNode(op, path string) error {
+	return &client.Error{Op: op, Path: path, Code: client.ErrNoNode}
+}
+
+var countCommand = &Command{
+	Name: "getAllChildrenNumber", Group: GroupNodes, Usage: "path", Summary: "Count the nodes below a node, at any depth.",
+	Args: []Arg{ArgPath}, Min: 1,
+	Run: runCount,
+}
+
+func runCount(c *Call) error {
+	path := c.Path(0)
+	n, err := c.Client.AllChildrenNumber(c.Context, path)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Path  string `json:"path"`
+		Nodes int    `json:"allChildrenNumber"`
+	}{path, n}
+	return c.Result(answer, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, n)
+		return err
+	})
+}
+
+var ephemeralsCommand = &Command{
+	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, below a path if one is given.",
+	Args: []Arg{ArgPath},
+	Run:  runEphemerals,
+}
+
+func runEphemerals(c *Call) error {
+	prefix := "/"
+	if len(c.Args) > 0 {
+		prefix = c.Path(0)
+	}
+	paths, err := c.Client.GetEphemerals(c.Context, prefix)
+	if err != nil {
+		return err
+	}
+	slices.Sort(paths)
+	return c.Result(slices.Concat([]string{}, paths), func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "[%s]\n", strings.Join(paths, ", "))
+		return err
+	})
 }

@@ -26,6 +26,10 @@ type Command struct {
 	Details  string
 	Examples []string
 	Flags    []Flag
+	// OneOf are flags of which at most one may be given, and one must if
+	// Required.
+	OneOf    []string
+	Required bool
 	// Args says what the positional arguments are; the last kind goes for
 	// all that follow. Min is how many there must be; Max how many there may
 	// be, 0 for any number, as zkCli.sh ignores what is too much.

@@ -20,6 +20,15 @@ type session struct {
 	now    client.State
 	failed int                     // dials without success since guard
 	giveUp context.CancelCauseFunc // of the command that waits
+
+	armed armed
+}
+
+// state returns the name Java has for the present state.
+func (l *session) state() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return javaState[l.now]
 }
 
 // connect starts the shell's session if it has none.
@@ -100,7 +109,7 @@ func (s *Shell) stateChanged(l *session, v client.StateChange) {
 	l.mu.Unlock()
 	switch {
 	case s.opts.ZkCli:
-		if s.events {
+		if s.events.Load() {
 			fmt.Fprintf(s.out, "\nWATCHER::\n\nWatchedEvent state:%s type:None path:null zxid: -1\n", javaState[v.State])
 		}
 	case !s.inTerminal || v.State == client.Closed:
@@ -121,19 +130,18 @@ var javaEvent = map[client.EventType]string{
 
 // watchFired prints an event as zkCli.sh does.
 func (s *Shell) watchFired(l *session, e client.Event) {
-	l.mu.Lock()
-	state := javaState[l.now]
-	l.mu.Unlock()
+	e.Path = s.visible(l, e.Path)
+	l.armed.fired(e)
 	zxid := int64(e.Zxid)
 	if zxid == 0 {
 		zxid = -1 // the server did not say it (WatchedEvent.NO_ZXID)
 	}
-	s.printEvent(state, javaEvent[e.Type], s.visible(l, e.Path), zxid)
+	s.printEvent(l.state(), javaEvent[e.Type], e.Path, zxid)
 }
 
 func (s *Shell) printEvent(state, typ, path string, zxid int64) {
 	switch {
-	case !s.events:
+	case !s.events.Load():
 	case s.opts.JSON:
 		v := struct {
 			Event string     `json:"event"`

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -47,11 +48,12 @@ type Shell struct {
 
 	inTerminal, outTerminal, errTerminal bool
 
-	json   bool   // of the present command
-	colour bool   // of the present command
-	dir    string // current directory; "" until cd
-	events bool   // printwatches
-	count  int    // commands so far
+	json   bool        // of the present command
+	colour bool        // of the present command
+	dir    string      // current directory; "" until cd
+	before string      // the one before the last cd
+	events atomic.Bool // printwatches
+	count  int         // commands so far
 	lines  []string
 	exit   int // of the last command
 	quit   bool
@@ -69,9 +71,10 @@ const (
 // newShell returns a Shell that has not connected yet.
 func newShell(o Options) *Shell {
 	s := &Shell{
-		opts: o, in: bufio.NewReader(o.In), events: true,
+		opts: o, in: bufio.NewReader(o.In),
 		inTerminal: isTerminal(o.In), outTerminal: isTerminal(o.Out), errTerminal: isTerminal(o.Err),
 	}
+	s.events.Store(true)
 	s.out, s.err = newConsoles(o.Out, o.Err)
 	return s
 }
