@@ -58,6 +58,7 @@ type Shell struct {
 	exit   int // of the last command
 	quit   bool
 	live   *session // nil before the first connection
+	editor *editor  // nil unless commands are typed
 }
 
 // Exit codes.
@@ -220,10 +221,22 @@ func (s *Shell) runLine(ctx context.Context, line string) {
 	s.count++
 }
 
-// loop runs the lines of standard input.
+// loop runs the lines of standard input: with an editor on a terminal, which
+// connects before the first command so that paths can be completed.
 func (s *Shell) loop(ctx context.Context) error {
+	s.editor = newEditor(s)
 	if s.opts.ZkCli {
-		fmt.Fprintln(s.out, "JLine support is disabled")
+		able := "disabled"
+		if s.editor != nil {
+			able = "enabled"
+		}
+		fmt.Fprintf(s.out, "JLine support is %s\n", able)
+	}
+	if s.editor != nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+		return s.editor.loop(ctx)
 	}
 	for !s.quit && ctx.Err() == nil {
 		line, err := s.in.ReadString('\n')
@@ -242,13 +255,16 @@ func (s *Shell) loop(ctx context.Context) error {
 
 // ask reads an answer from the terminal.
 func (s *Shell) ask(ctx context.Context, question string) (string, error) {
+	if s.editor != nil {
+		return s.editor.line(ctx, question, false)
+	}
 	fmt.Fprint(s.err, question)
 	type answer struct {
 		line string
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() { // ends with the next line or with the input
+	go func() { // ends with the next line, or with the process
 		line, err := s.in.ReadString('\n')
 		got <- answer{line, err}
 	}()
