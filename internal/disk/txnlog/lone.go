@@ -114,3 +114,7 @@ func (l *Lone) Resume(e End) {
 		l.reader.offset, l.reader.next, l.reader.have, l.reader.ended = e.Next, e.Next, nil, running
 	}
 }
+
+// Offset is where in the file the record after the last one begins, or bytes
+// that are none.
+func (l *Lone) Offset() int64 { return l.reader.offset }
