@@ -33,7 +33,8 @@ jute, proto, frame < client;
 client < recipe;
 proto < render;
 render, client, quorum, admin < shell;
-server, config, sim, local, shell < cli;
+store, config, render < offline;
+server, config, sim, local, shell, offline < cli;
 server, config, client, local < quokkatest;
 `
 
@@ -44,7 +45,7 @@ var Floors = map[string]string{
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
-	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
+	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "offline": "offline", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
 }
 
 // Outside are the packages that other people's programs import.
