@@ -57,7 +57,7 @@ func checkLeaks(t *testing.T) {
 		for range 500 {
 			b := make([]byte, 4<<20)
 			stacks = string(b[:runtime.Stack(b, true)])
-			if !strings.Contains(stacks, "quokka/client.(") {
+			if !strings.Contains(stacks, "quokka/client.") {
 				return
 			}
 			runtime.Gosched()
@@ -95,13 +95,17 @@ type javaServers struct {
 	configs []string
 	addrs   []string
 	cmds    []*exec.Cmd
+	flags   []string // of the virtual machine
 }
 
-func startJava(t *testing.T, n int) fixture {
+func startJava(t *testing.T, n int) fixture { return startJavaWith(t, n, nil) }
+
+// startJavaWith adds settings of zoo.cfg, and flags of the virtual machine.
+func startJavaWith(t *testing.T, n int, settings map[string]string, flags ...string) *javaServers {
 	t.Helper()
 	needJava(t)
-	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n)}
-	j.configure(n)
+	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n), flags: flags}
+	j.configure(n, settings)
 	t.Cleanup(func() {
 		for i := range n {
 			_ = j.Stop(i)
@@ -118,7 +122,7 @@ func startJava(t *testing.T, n int) fixture {
 	return j
 }
 
-func (j *javaServers) configure(n int) {
+func (j *javaServers) configure(n int, more map[string]string) {
 	j.t.Helper()
 	dir := j.t.TempDir()
 	ports := make([]int, 3*n)
@@ -135,6 +139,7 @@ func (j *javaServers) configure(n int) {
 		"maxClientCnxns": "0", "4lw.commands.whitelist": "*", "admin.enableServer": "false", "extendedTypesEnabled": "true",
 		"forceSync": "no",
 	}
+	maps.Copy(settings, more)
 	if n > 1 {
 		for i := range n {
 			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d", ports[3*i+1], ports[3*i+2])
@@ -166,8 +171,8 @@ func (j *javaServers) Run(i int) error {
 	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n"), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file="+hosts,
-		"-cp", javaJar+":/usr/share/java/slf4j-nop.jar", javaClass, j.configs[i])
+	args := append([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file=" + hosts}, j.flags...)
+	cmd := exec.Command("java", append(args, "-cp", javaJar+":/usr/share/java/slf4j-nop.jar", javaClass, j.configs[i])...)
 	j.cmds[i] = cmd
 	return cmd.Start()
 }

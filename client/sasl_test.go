@@ -77,7 +77,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(append(proto.AppendReplyHeader(nil, proto.ReplyHeader{Xid: 1}), proto.AppendMultiHeader(nil, proto.MultiEnd)...), uint8(3))
 	f.Fuzz(func(t *testing.T, frame []byte, which uint8) {
 		o, _ := Options{}.withDefaults()
-		s := newSession([]string{"a:1"}, o)
+		s := newSession([]string{"a:1"}, "", o)
 		s.link = &link{}
 		c := &Client{s: s, root: "/r"}
 		s.watches.add(&Watch{s: s, root: "/r", path: "/r/x", kind: watchRecursive, q: newQueue[Event](0, nil)})
