@@ -166,6 +166,7 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 	case rp.TimeoutMS <= 0:
 		return nil, errors.New("the server gave no session")
 	}
+	rp.Password = slices.Clone(rp.Password) // it lies where the next frame will
 	l.readOnly, l.timeout = rp.ReadOnly, time.Duration(rp.TimeoutMS)*time.Millisecond
 	if err := s.saslLogin(l); err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 func (s *session) adopt(rp *proto.ConnectResponse) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.id, s.password = rp.SessionID, slices.Clone(rp.Password)
+	s.id, s.password = rp.SessionID, rp.Password
 	s.timeout = time.Duration(rp.TimeoutMS) * time.Millisecond
 	s.writable = s.writable || !rp.ReadOnly
 }

@@ -142,7 +142,7 @@ func (j *javaServers) configure(n int, more map[string]string) {
 	maps.Copy(settings, more)
 	if n > 1 {
 		for i := range n {
-			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d", ports[3*i+1], ports[3*i+2])
+			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d;127.0.0.1:%d", ports[3*i+1], ports[3*i+2], ports[3*i])
 		}
 	}
 	for i := range n {
