@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,6 +194,44 @@ func TestDigestMD5WithJava(t *testing.T) {
 		want(t, err, client.ErrAuthFailed)
 		if strings.Contains(err.Error(), bad[1]) {
 			t.Error("the password is in the error:", err)
+		}
+	}
+}
+
+// TestTLSWithJava has a server that demands a certificate and takes its
+// subject for the client's name.
+func TestTLSWithJava(t *testing.T) {
+	checkLeaks(t)
+	dir := t.TempDir()
+	client.Certify(t, dir, "bob")
+	file := func(name string) string { return filepath.Join(dir, name) }
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	secure := l.Addr().String()
+	must(t, l.Close())
+	_, port, err := net.SplitHostPort(secure)
+	must(t, err)
+	startJavaWith(t, 1, map[string]string{
+		"serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory", "secureClientPort": port,
+		"ssl.keyStore.location": file("server.pem"), "ssl.keyStore.type": "PEM",
+		"ssl.trustStore.location": file("ca.pem"), "ssl.trustStore.type": "PEM", "ssl.clientAuth": "need",
+	})
+	ctx, p := short(t), newProxy(t, secure)
+	o := client.Options{TLS: client.TLSFiles(file("ca.pem"), file("cert.pem"), file("key.pem")), RetryReads: 5}
+	c := dial(t, p.addr(), o)
+	for range 2 {
+		who, err := c.WhoAmI(ctx)
+		must(t, err)
+		if !slices.Contains(who, client.Identity{Scheme: "x509", User: "CN=bob"}) {
+			t.Error(who)
+		}
+		p.cut()
+	}
+	for _, o := range []client.Options{{}, {TLS: client.TLSFiles(file("ca.pem"), "", "")}, {TLS: client.TLSFiles("", file("cert.pem"), file("key.pem"))}} {
+		soon, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := client.Dial(soon, secure, o); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a connection without certificate or authority: %v", err)
 		}
 	}
 }

@@ -69,6 +69,7 @@ func checkLeaks(t *testing.T) {
 
 const (
 	javaJar   = "/usr/share/java/zookeeper.jar"
+	javaPath  = javaJar + ":/usr/share/java/slf4j-nop.jar:/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar"
 	javaClass = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 )
 
@@ -172,7 +173,7 @@ func (j *javaServers) Run(i int) error {
 		return err
 	}
 	args := append([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file=" + hosts}, j.flags...)
-	cmd := exec.Command("java", append(args, "-cp", javaJar+":/usr/share/java/slf4j-nop.jar", javaClass, j.configs[i])...)
+	cmd := exec.Command("java", append(args, "-cp", javaPath, javaClass, j.configs[i])...)
 	j.cmds[i] = cmd
 	return cmd.Start()
 }
