@@ -29,7 +29,7 @@ func New(servers string, o Options) (*Client, error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	c := &Client{s: newSession(list, o), root: root, owner: true}
+	c := &Client{s: newSession(list, root, o), root: root, owner: true}
 	go c.s.run()
 	return c, nil
 }

@@ -71,15 +71,19 @@ func (s *session) answer(h proto.ReplyHeader, body []byte) error {
 		s.disarm(c)
 		s.armed(w, c.op, h.Err, gone)
 	}
+	var left error
+	if len(s.pending) == 0 {
+		left = s.link.leaving
+	}
 	s.mu.Unlock()
 	if gone {
-		return nil
+		return left
 	}
 	s.finish(c, c.decode(h.Err, body))
 	if c.op == proto.OpCloseSession {
 		return ErrClosed
 	}
-	return nil
+	return left
 }
 
 // armed registers a watch whose request the server has answered. Events that

@@ -22,6 +22,8 @@ type session struct {
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when no goroutine is left
 	wakeup chan struct{} // has a token if the writer may find something
+	relist chan struct{} // has a token if there are new servers
+	chroot string        // of the connect string
 
 	mu        sync.Mutex
 	id        proto.SessionID
@@ -49,9 +51,10 @@ type session struct {
 	contact     time.Time // see Client.LastContact
 }
 
-func newSession(servers []string, o Options) *session {
+func newSession(servers []string, chroot string, o Options) *session {
 	s := &session{
 		opts: o, ring: newRing(servers, o), over: make(chan struct{}), wakeup: make(chan struct{}, 1),
+		relist: make(chan struct{}, 1), chroot: chroot,
 		password: make([]byte, proto.PasswordLen), timeout: o.SessionTimeout,
 		observers: make(map[*queue[StateChange]]struct{}), auths: slices.Clone(o.Auth), watches: newWatches(),
 	}
@@ -155,6 +158,9 @@ const maxBatch = 64 << 10
 func (s *session) fill(b []byte) ([]byte, []*call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.link.leaving != nil {
+		return b, nil
+	}
 	if len(s.prelude) > 0 {
 		b = append(b, s.prelude...)
 		s.prelude = nil
@@ -214,6 +220,9 @@ func (s *session) send(b []byte, c *call) []byte {
 func (s *session) detach(err error) (useful bool) {
 	s.mu.Lock()
 	useful = s.link.useful
+	if s.link.limit != nil {
+		s.link.limit.Stop()
+	}
 	s.link, s.prelude, s.pingAt = nil, nil, time.Time{}
 	var again, lost []*call
 	for _, c := range slices.Concat(s.pendingAuth, s.pending) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 
+	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
 
@@ -165,20 +166,15 @@ func (c *Client) WatchTree(ctx context.Context, path string) (*Watch, error) {
 }
 
 func (c *Client) addWatch(ctx context.Context, path string, kind watchKind, mode int32) (*Watch, error) {
-	w := c.newWatch(path, kind)
-	_, err := do(ctx, c.s, request[nothing]{
-		op: proto.OpAddWatch, path: path, body: pathMode(w.path, mode), read: true, decode: empty, arm: w,
-		err: c.check(proto.OpAddWatch, path),
-	})
-	return orNil(w, err)
+	return do(ctx, c.s, c.addWatchRequest(path, kind, mode))
 }
 
-// orNil returns the watch that a call has armed, if it has.
-func orNil(w *Watch, err error) (*Watch, error) {
-	if err != nil {
-		return nil, err
+func (c *Client) addWatchRequest(path string, kind watchKind, mode int32) request[*Watch] {
+	w := c.newWatch(path, kind)
+	return request[*Watch]{
+		op: proto.OpAddWatch, path: path, body: pathMode(w.path, mode), read: true, arm: w,
+		decode: fields(func(*jute.Decoder) *Watch { return w }), err: c.check(proto.OpAddWatch, path),
 	}
-	return w, nil
 }
 
 // A WatchType says which watches of a path are meant.
