@@ -31,6 +31,7 @@ member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 server, config, sim, local < cli;
 jute, proto, frame < client;
+client < subtree;
 server, config, client, local < quokkatest;
 `
 
@@ -42,6 +43,7 @@ var Floors = map[string]string{
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
 	"journal": "journal", "node": "node", "sim": "sim", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
+	"subtree": "subtree",
 }
 
 // Outside are the packages that other people's programs import.
