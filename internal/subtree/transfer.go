@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"quokka/client"
 )
@@ -83,18 +84,19 @@ func Copy(ctx context.Context, from, to Side, o TransferOptions) (Report, error)
 // may reach the same servers, so it is nodes that are compared.
 func refuseOverlap(ctx context.Context, from, to Side) error {
 	a, b := full(from.Client, from.Root), full(to.Client, to.Root)
-	root := from.Root
+	both := a // what contains the other, as the server sees it
 	switch {
 	case Within(a, b):
+		both = longer(a, orRoot(to.Client.Root()))
 	case Within(b, a):
-		root = to.Root
+		both = longer(b, orRoot(from.Client.Root()))
 	default:
 		return nil
 	}
-	same := from.Client == to.Client
+	same := from.Client.Session().ID == to.Client.Session().ID
 	if !same {
 		var err error
-		if same, err = sameServers(ctx, from.Client, to.Client, root); err != nil {
+		if same, err = sameServers(ctx, from.Client, to.Client, both); err != nil {
 			return err
 		}
 	}
@@ -102,6 +104,18 @@ func refuseOverlap(ctx context.Context, from, to Side) error {
 		return fmt.Errorf("%s and %s overlap: one must not be a part of the other", from.Root, to.Root)
 	}
 	return nil
+}
+
+func longer(a, b string) string {
+	if len(a) > len(b) {
+		return a
+	}
+	return b
+}
+
+// below returns a path of the server as a client with a chroot names it.
+func below(c *client.Client, path string) string {
+	return orRoot(strings.TrimPrefix(path, c.Root()))
 }
 
 // sameServers tells whether two clients see the very same node at a path, or
@@ -121,11 +135,11 @@ func sameServers(ctx context.Context, a, b *client.Client, path string) (bool, e
 		}
 	}
 	for _, path := range look {
-		one, _, err := a.Exists(ctx, path)
+		one, _, err := a.Exists(ctx, below(a, path))
 		if err != nil {
 			return false, err
 		}
-		two, _, err := b.Exists(ctx, path)
+		two, _, err := b.Exists(ctx, below(b, path))
 		if err != nil {
 			return false, err
 		}
