@@ -34,16 +34,23 @@ type ExportHeader struct {
 
 // A record is the line of a node.
 type record struct {
-	Path    string   `json:"path"` // below the root
-	Kind    string   `json:"kind,omitempty"`
-	TTL     int64    `json:"ttlMS,omitempty"`
-	Owner   string   `json:"owner,omitempty"` // of an ephemeral node, hexadecimal
-	ACL     []string `json:"acl,omitempty"`   // scheme:id:perms
-	Counter *int64   `json:"counter,omitempty"`
-	Version int32    `json:"version"`
-	Mtime   int64    `json:"mtimeMS"`
-	Data    *string  `json:"data,omitempty"`
-	Base64  *string  `json:"base64,omitempty"`
+	Path    string  `json:"path"` // below the root
+	Kind    string  `json:"kind,omitempty"`
+	TTL     int64   `json:"ttlMS,omitempty"`
+	Owner   string  `json:"owner,omitempty"` // of an ephemeral node, hexadecimal
+	ACL     []entry `json:"acl,omitempty"`
+	Counter *int64  `json:"counter,omitempty"`
+	Version int32   `json:"version"`
+	Mtime   int64   `json:"mtimeMS"`
+	Data    *string `json:"data,omitempty"`
+	Base64  *string `json:"dataBase64,omitempty"`
+}
+
+// An entry is one of an ACL.
+type entry struct {
+	Perms  string `json:"perms"` // letters of cdrwa
+	Scheme string `json:"scheme"`
+	ID     string `json:"id"`
 }
 
 // A footer is the last line.
@@ -126,7 +133,7 @@ func (n *Node) record() *record {
 		r.Counter = &n.Counter
 	}
 	for _, a := range n.ACL {
-		r.ACL = append(r.ACL, formatACL(a))
+		r.ACL = append(r.ACL, entry{formatPerms(a.Perms), a.Scheme, a.ID})
 	}
 	switch {
 	case n.Data == nil:
@@ -154,29 +161,25 @@ func Readable(data []byte) bool {
 	return true
 }
 
-// formatACL writes an entry so that nothing is lost: permissions that have
-// no letter make it a number.
-func formatACL(a client.ACL) string {
-	if a.Perms&^client.PermAll != 0 {
-		return a.Scheme + ":" + a.ID + ":" + strconv.Itoa(int(a.Perms))
+// formatPerms writes permissions so that nothing is lost: those that have no
+// letter make it a number.
+func formatPerms(p client.Perm) string {
+	if p&^client.PermAll != 0 {
+		return strconv.Itoa(int(p))
 	}
-	return a.String()
+	return p.String()
 }
 
-func parseACL(s string) (client.ACL, error) {
-	first, last := strings.IndexByte(s, ':'), strings.LastIndexByte(s, ':')
-	if first < 1 || first == last {
-		return client.ACL{}, fmt.Errorf("ACL %q: want scheme:id:perms", s)
-	}
-	a := client.ACL{Scheme: s[:first], ID: s[first+1 : last]}
-	if n, err := strconv.ParseInt(s[last+1:], 10, 32); err == nil {
+func (e entry) acl() (client.ACL, error) {
+	a := client.ACL{Scheme: e.Scheme, ID: e.ID}
+	if n, err := strconv.ParseInt(e.Perms, 10, 32); err == nil {
 		a.Perms = client.Perm(n)
 		return a, nil
 	}
-	for _, letter := range s[last+1:] {
+	for _, letter := range e.Perms {
 		at := strings.IndexRune("rwcda", letter)
 		if at < 0 {
-			return client.ACL{}, fmt.Errorf("ACL %q: unknown permission %q", s, letter)
+			return a, fmt.Errorf("perms %q: unknown letter %q", e.Perms, letter)
 		}
 		a.Perms |= 1 << at
 	}

@@ -217,8 +217,8 @@ func parseRecord(line []byte) (Node, error) {
 		}
 		n.Stat.EphemeralOwner = client.SessionID(owner)
 	}
-	for _, s := range r.ACL {
-		a, err := parseACL(s)
+	for _, e := range r.ACL {
+		a, err := e.acl()
 		if err != nil {
 			return n, err
 		}
@@ -226,12 +226,12 @@ func parseRecord(line []byte) (Node, error) {
 	}
 	switch {
 	case r.Base64 != nil && r.Data != nil:
-		return n, errors.New("both data and base64")
+		return n, errors.New("both data and dataBase64")
 	case r.Data != nil:
 		n.Data = []byte(*r.Data)
 	case r.Base64 != nil:
 		if n.Data, err = base64.StdEncoding.DecodeString(*r.Base64); err != nil {
-			return n, fmt.Errorf("base64: %w", err)
+			return n, fmt.Errorf("dataBase64: %w", err)
 		}
 	}
 	n.Stat.DataLength = int32(len(n.Data))

@@ -159,14 +159,7 @@ func masked(acl []client.ACL) bool {
 const systemTree = "/zookeeper"
 
 // full returns a path as the server sees it.
-func full(c *client.Client, path string) string { return Join(orRoot(c.Root()), path) }
-
-func orRoot(path string) string {
-	if path == "" {
-		return "/"
-	}
-	return path
-}
+func full(c *client.Client, path string) string { return Join(c.Root(), path) }
 
 // refuseSystem returns why nothing may be written at or below root.
 func refuseSystem(c *client.Client, root string) error {

@@ -36,7 +36,11 @@ type Failure struct {
 func (f Failure) Error() string {
 	var e *client.Error
 	if errors.As(f.Err, &e) && e.Path == f.Path && e.Code != 0 {
-		return fmt.Sprintf("%s %s: %s", f.Op, f.Path, e.Code.Error())
+		why := e.Code.Error()
+		if e.Err != nil {
+			why += ": " + e.Err.Error()
+		}
+		return fmt.Sprintf("%s %s: %s", f.Op, f.Path, why)
 	}
 	return fmt.Sprintf("%s %s: %v", f.Op, f.Path, f.Err)
 }

@@ -87,9 +87,9 @@ func refuseOverlap(ctx context.Context, from, to Side) error {
 	both := a // what contains the other, as the server sees it
 	switch {
 	case Within(a, b):
-		both = longer(a, orRoot(to.Client.Root()))
+		both = longer(a, to.Client.Root())
 	case Within(b, a):
-		both = longer(b, orRoot(from.Client.Root()))
+		both = longer(b, from.Client.Root())
 	default:
 		return nil
 	}
@@ -115,7 +115,14 @@ func longer(a, b string) string {
 
 // below returns a path of the server as a client with a chroot names it.
 func below(c *client.Client, path string) string {
-	return orRoot(strings.TrimPrefix(path, c.Root()))
+	return orRoot(strings.TrimPrefix(path, strings.TrimSuffix(c.Root(), "/")))
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
 }
 
 // sameServers tells whether two clients see the very same node at a path, or
