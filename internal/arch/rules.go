@@ -29,9 +29,11 @@ member, journal, metrics < node;
 zab, state < check;
 member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
-server, config, sim, local < cli;
 jute, proto, frame < client;
+proto < render;
 client < subtree;
+render, client, quorum, admin, subtree < shell;
+server, config, sim, local, shell < cli;
 server, config, client, local < quokkatest;
 `
 
@@ -42,7 +44,7 @@ var Floors = map[string]string{
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
-	"journal": "journal", "node": "node", "sim": "sim", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
+	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
 	"subtree": "subtree",
 }
 

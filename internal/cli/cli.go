@@ -23,11 +23,12 @@ type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Environ  []string // as os.Environ returns it
+	Name     string   // of the program, argv[0]
 }
 
 // Std is the process's own IO.
 func Std() IO {
-	return IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()}
+	return IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Name: os.Args[0]}
 }
 
 // commands is the table of commands; each is described in its own file.
@@ -37,7 +38,7 @@ type commands struct {
 
 	Server  serverCmd  `cmd:"" aliases:"start-foreground" help:"Run a server until it is stopped by SIGTERM or SIGINT."`
 	Dev     devCmd     `cmd:"" help:"Run three servers for development, with data that is thrown away at the end."`
-	Config  configCmd  `cmd:"" help:"Print the configuration a server would run with, or all keys there are."`
+	Conf    confCmd    `cmd:"" help:"Print the configuration a server would run with, or all keys there are."`
 	Bench   Bench      `cmd:"" help:"Load any ZooKeeper-compatible server and report throughput and latencies."`
 	Sim     simCmd     `cmd:"" help:"Simulate an ensemble under faults and check that nothing is lost (docs/simulation.md)."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -56,14 +57,18 @@ type exitCoder interface{ ExitCode() int }
 
 const description = `Quokka serves Apache ZooKeeper's clients from one program.
 
-Every key of zoo.cfg is also a flag (clientPort is --client-port, see "quokka config --keys"), an environment variable (QUOKKA_CLIENT_PORT), and as in Java a system property (-Dzookeeper.snapCount=1000).`
+Every key of zoo.cfg is also a flag (clientPort is --client-port, see "quokka conf --keys"), an environment variable (QUOKKA_CLIENT_PORT), and as in Java a system property (-Dzookeeper.snapCount=1000).`
 
 // Main runs the command that args name and returns the process's exit code.
 func Main(args []string, stdio IO) int {
+	if code, ok := runShell(args, stdio); ok {
+		return code
+	}
 	args, overrides := splitSettings(args)
 	var c commands
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("quokka"), kong.Description(description), kong.UsageOnError(),
+		kong.Help(printHelp),
 		kong.Writers(stdio.Out, stdio.Err), kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		fmt.Fprintln(stdio.Err, "quokka:", err)

@@ -69,7 +69,7 @@ func TestKeysHideNoFlags(t *testing.T) {
 		keys[k.Flag] = k.Key
 	}
 	flag := regexp.MustCompile(`--(?:\[no-\])?([a-z0-9-]+)`)
-	for _, name := range []string{"server", "dev", "config", "bench", "version"} {
+	for _, name := range []string{"server", "dev", "conf", "bench", "version"} {
 		_, out, _ := command(name, "--help")
 		_, flags, _ := strings.Cut(out, "\nFlags:")
 		for _, m := range flag.FindAllStringSubmatch(flags, -1) {
@@ -82,7 +82,7 @@ func TestKeysHideNoFlags(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
-		{"--help"}, {"-h"}, {}, {"server", "--help"}, {"start-foreground", "--help"}, {"dev", "--help"}, {"config", "--help"},
+		{"--help"}, {"-h"}, {}, {"server", "--help"}, {"start-foreground", "--help"}, {"dev", "--help"}, {"conf", "--help"},
 		{"bench", "--help"}, {"version", "--help"},
 	} {
 		code, out, errs := command(args...)
@@ -112,11 +112,11 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"server", "--nonsense"}, 2, []string{"--nonsense"}},
 		{[]string{"--log-level=loud", "version"}, 2, []string{"loud"}},
 		{[]string{"server", bad}, 2, []string{bad + ":4: clientPort=many", bad + ":5: snapCount=1x"}},
-		{[]string{"config", bad}, 2, []string{bad + ":4"}},
-		{[]string{"config", filepath.Join(dir, "none.cfg")}, 2, []string{"none.cfg"}},
+		{[]string{"conf", bad}, 2, []string{bad + ":4"}},
+		{[]string{"conf", filepath.Join(dir, "none.cfg")}, 2, []string{"none.cfg"}},
 		{[]string{"server", "0", dir, "2000", "60", "5"}, 2, []string{"too many"}},
-		{[]string{"config", "--tick-time", "abc"}, 2, []string{"tick-time", "abc"}},
-		{[]string{"config", "--tick-time"}, 2, []string{"tick-time"}},
+		{[]string{"conf", "--tick-time", "abc"}, 2, []string{"tick-time", "abc"}},
+		{[]string{"conf", "--tick-time"}, 2, []string{"tick-time"}},
 		{[]string{"server", "0", dir, "--data-log-dir", file}, 3, []string{file}},
 		{[]string{"version"}, 0, nil},
 	} {
@@ -139,14 +139,14 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// What config prints is a configuration that means the same.
+// What conf prints is a configuration that means the same.
 func TestConfigRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "zoo.cfg")
 	if err := os.WriteFile(path, []byte("dataDir="+dir+"\nclientPort=2199\nautopurge.purgeInterval=3\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	code, first, errs := command("config", path, "--tick-time=700", "-Dzookeeper.snapCount=1234")
+	code, first, errs := command("conf", path, "--tick-time=700", "-Dzookeeper.snapCount=1234")
 	if code != 0 {
 		t.Fatalf("%d: %s", code, errs)
 	}
@@ -159,14 +159,14 @@ func TestConfigRoundTrip(t *testing.T) {
 	if err := os.WriteFile(again, []byte(first), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	code, second, errs := command("config", again)
+	code, second, errs := command("conf", again)
 	if code != 0 || second != first {
 		t.Errorf("%d: %s\n%s\nbecame\n%s", code, errs, first, second)
 	}
 }
 
 func TestConfigKeys(t *testing.T) {
-	code, out, _ := command("config", "--keys")
+	code, out, _ := command("conf", "--keys")
 	for _, part := range []string{"clientPort\n", "--client-port", "QUOKKA_CLIENT_PORT", "zookeeper.snapCount"} {
 		if !strings.Contains(out, part) || code != 0 {
 			t.Errorf("%d: %q is missing", code, part)

@@ -26,13 +26,13 @@ func (c *serverCmd) Run(e *env) error {
 	return s.Run(e.ctx)
 }
 
-type configCmd struct {
+type confCmd struct {
 	Keys bool     `help:"Print all keys with their flags, environment variables and properties instead."`
 	Args []string `arg:"" optional:"" name:"zoo.cfg" help:"As for server."`
 }
 
 // Run prints a configuration.
-func (c *configCmd) Run(e *env) error {
+func (c *confCmd) Run(e *env) error {
 	if c.Keys {
 		return printKeys(e.Out)
 	}

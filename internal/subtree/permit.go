@@ -17,14 +17,17 @@ type ACLOptions struct {
 	// Set is called for every node whose ACL was set, in the order of the
 	// walk, with its full path.
 	Set func(path string)
+	// Failed is called for every one whose ACL was not, in the same order.
+	Failed func(Failure)
 }
 
-// SetACL gives every node of the subtree at root an ACL. The protocol has no
+// SetACL gives every node of the subtree at root an ACL, if that has the
+// version aversion or that is client.AnyVersion. The protocol has no
 // setACL inside of a multi, so these are requests of their own, many of them
 // under way. Nodes that are created meanwhile are not searched for: they have
 // the ACL their creator chose. What could not be set is in the error, a
 // [*PartialError].
-func SetACL(ctx context.Context, c *client.Client, root string, acl []client.ACL, o ACLOptions) (Report, error) {
+func SetACL(ctx context.Context, c *client.Client, root string, acl []client.ACL, aversion int32, o ACLOptions) (Report, error) {
 	var r Report
 	w := newWriter(ctx, c, Limits{}, func(ch *change, err error) {
 		switch {
@@ -37,6 +40,9 @@ func SetACL(ctx context.Context, c *client.Client, root string, acl []client.ACL
 			r.Vanished++
 		default:
 			r.fail(ch.path, ch.op.String(), err)
+			if o.Failed != nil {
+				o.Failed(Failure{Path: ch.path, Op: ch.op.String(), Err: err})
+			}
 		}
 	})
 	var tick ticker
@@ -50,7 +56,7 @@ func SetACL(ctx context.Context, c *client.Client, root string, acl []client.ACL
 			r.Same++
 			continue
 		}
-		if err := w.add(change{op: opSetACL, path: Join(root, n.Path), acl: acl, version: client.AnyVersion}); err != nil {
+		if err := w.add(change{op: opSetACL, path: Join(root, n.Path), acl: acl, version: aversion}); err != nil {
 			return r, err
 		}
 		if n.Err != nil { // it may be possible to set the ACL, but what is below is unknown

@@ -143,7 +143,7 @@ func TestSetACLReachesEveryNode(t *testing.T) {
 	all := int64(len(list(t, c, f.root)))
 	acl := client.DigestACL(client.PermAll, "alice", "secret")
 	var set []string
-	r, err := SetACL(t.Context(), c, "/r", acl, ACLOptions{Set: func(path string) { set = append(set, path) }})
+	r, err := SetACL(t.Context(), c, "/r", acl, client.AnyVersion, ACLOptions{Set: func(path string) { set = append(set, path) }})
 	must(t, err)
 	if r.ACLs != all || int64(len(set)) != all || set[0] != "/r" {
 		t.Errorf("%+v for %d nodes", r, all)
@@ -153,11 +153,11 @@ func TestSetACLReachesEveryNode(t *testing.T) {
 			t.Fatalf("%s has %v", n.Path, n.ACL)
 		}
 	}
-	if r, err := SetACL(t.Context(), c, "/r", acl, ACLOptions{OnlyDifferent: true}); err != nil || r.ACLs != 0 || r.Same != all {
+	if r, err := SetACL(t.Context(), c, "/r", acl, client.AnyVersion, ACLOptions{OnlyDifferent: true}); err != nil || r.ACLs != 0 || r.Same != all {
 		t.Errorf("the second time: %+v, %v", r, err)
 	}
 	stranger := s.Dial(t, client.Options{})
-	if _, err := SetACL(t.Context(), stranger, "/r", client.WorldACL(client.PermAll), ACLOptions{}); !errors.Is(err, client.ErrNoAuth) {
+	if _, err := SetACL(t.Context(), stranger, "/r", client.WorldACL(client.PermAll), client.AnyVersion, ACLOptions{}); !errors.Is(err, client.ErrNoAuth) {
 		t.Errorf("a stranger: %v", err)
 	}
 }

@@ -120,15 +120,14 @@ func list(t *testing.T, c *client.Client, root string) []Node {
 		acl, _, err := c.GetACL(t.Context(), at)
 		must(t, err)
 		slices.Sort(names)
+		names = slices.DeleteFunc(names, func(name string) bool { return Join(root, child(path, name)) == systemTree })
 		n := Node{Path: path, Children: names, Data: data, ACL: acl, Stat: stat, Counter: Created(stat)}
 		if stat.EphemeralOwner != 0 {
 			n.Kind = Ephemeral
 		}
 		all = append(all, n)
 		for _, name := range names {
-			if Join(root, child(path, name)) != systemTree {
-				visit(child(path, name))
-			}
+			visit(child(path, name))
 		}
 	}
 	visit("/")

@@ -16,6 +16,10 @@ type WalkOptions struct {
 	ACL  bool
 	// MaxDepth is how many steps below the root the walk goes; 0 is no bound.
 	MaxDepth int
+	// MaxChildren is how many children of a node are read; 0 is all.
+	MaxChildren int
+	// System includes what a server keeps below /zookeeper.
+	System bool
 	// Prune tells not to go below a node. It sees path, Stat, Kind and
 	// Children, before data and ACL are read.
 	Prune func(Node) bool
@@ -45,10 +49,11 @@ const (
 // is created while the walk is under way is yielded if its parent was read
 // later.
 //
-// What a server keeps below /zookeeper is left out unless root is there.
+// What a server keeps below /zookeeper is left out unless root is there or
+// System is set.
 func Walk(ctx context.Context, c *client.Client, root string, o WalkOptions) iter.Seq2[Node, error] {
 	return func(yield func(Node, error) bool) {
-		w := &walker{ctx: ctx, c: c, root: root, o: o, p: c.Pipeline(), system: Within(systemTree, full(c, root))}
+		w := &walker{ctx: ctx, c: c, root: root, o: o, p: c.Pipeline()}
 		w.head = &item{asked: w.ask("/")}
 		for w.head != nil {
 			n, ok, err := w.next()
@@ -67,12 +72,11 @@ func Walk(ctx context.Context, c *client.Client, root string, o WalkOptions) ite
 // nodes that were asked for, and between them runs of names that were not
 // yet.
 type walker struct {
-	ctx    context.Context
-	c      *client.Client
-	root   string
-	o      WalkOptions
-	p      *client.Pipeline
-	system bool // the root is one of the server's own nodes
+	ctx  context.Context
+	c    *client.Client
+	root string
+	o    WalkOptions
+	p    *client.Pipeline
 
 	head   *item
 	asking int   // nodes in the list that were asked for
@@ -138,12 +142,7 @@ func (w *walker) next() (n Node, ok bool, err error) {
 		}
 		return Node{}, false, nil
 	}
-	return a.node, !w.hidden(a.node), nil
-}
-
-// hidden tells whether a node is the server's own.
-func (w *walker) hidden(n Node) bool {
-	return !w.system && n.Path != "/" && full(w.c, Join(w.root, n.Path)) == systemTree
+	return a.node, true, nil
 }
 
 // lookAhead goes through the list from the front, takes the answers that are
@@ -239,16 +238,23 @@ func (w *walker) take(it *item, v client.Listing, err error) error {
 	}
 	a.listed = true
 	slices.Sort(v.Children)
+	if !w.o.System && full(w.c, Join(w.root, a.node.Path)) == "/" {
+		v.Children = slices.DeleteFunc(v.Children, func(name string) bool { return "/"+name == systemTree })
+	}
 	a.node.Children, a.node.Stat, a.node.Counter = v.Children, v.Stat, Created(v.Stat)
 	w.classify(&a.node)
-	if len(v.Children) == 0 || w.hidden(a.node) || w.o.MaxDepth > 0 && Depth(a.node.Path) >= w.o.MaxDepth {
+	names := v.Children
+	if w.o.MaxChildren > 0 && len(names) > w.o.MaxChildren {
+		names = names[:w.o.MaxChildren]
+	}
+	if len(names) == 0 || w.o.MaxDepth > 0 && Depth(a.node.Path) >= w.o.MaxDepth {
 		return nil
 	}
 	if w.o.Prune != nil && w.o.Prune(a.node) {
 		return nil
 	}
-	it.next = &item{next: it.next, above: a.node.Path, names: v.Children}
-	w.names += len(v.Children)
+	it.next = &item{next: it.next, above: a.node.Path, names: names}
+	w.names += len(names)
 	return nil
 }
 
@@ -264,7 +270,7 @@ func (w *walker) classify(n *Node) {
 
 // askRest asks for data and ACL, if there is room for the data.
 func (w *walker) askRest(a *asked, front bool) {
-	if a.gone != nil || a.node.Err != nil || w.hidden(a.node) {
+	if a.gone != nil || a.node.Err != nil {
 		return
 	}
 	path, size := Join(w.root, a.node.Path), int64(a.node.Stat.DataLength)
