@@ -169,3 +169,20 @@ func TestErrIsThereWithTheState(t *testing.T) {
 	close(made)
 	_ = c.Close()
 }
+
+// TestCallsWithAnEndedContextFail makes calls whose context has ended before:
+// each is finished once, whichever of the two ends is seen first.
+func TestCallsWithAnEndedContextFail(t *testing.T) {
+	c, err := New("127.0.0.1:1", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		if _, _, err := c.Get(ctx, "/a"); !errors.Is(err, context.Canceled) || Ambiguous(err) {
+			t.Fatalf("got %v", err)
+		}
+	}
+}

@@ -32,7 +32,8 @@ node, clients, peers, admin, auth, config < server;
 jute, proto, frame < client;
 client < recipe;
 proto < render;
-render, client, quorum, admin < shell;
+client < subtree;
+render, client, quorum, admin, subtree < shell;
 store, config, render < offline;
 server, config, sim, local, shell, offline < cli;
 server, config, client, local < quokkatest;
@@ -46,6 +47,7 @@ var Floors = map[string]string{
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
 	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "offline": "offline", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
+	"subtree": "subtree",
 }
 
 // Outside are the packages that other people's programs import.
