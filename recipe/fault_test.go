@@ -410,15 +410,24 @@ func (w *world) checkTrail() {
 // nothingLeft waits until the sessions have no ephemeral node.
 func (w *world) nothingLeft() {
 	w.Helper()
-	for _, c := range []*client.Client{w.c, w.other} {
-		w.until("ephemeral nodes go", func() bool {
-			left, err := c.GetEphemerals(w.ctx, "/")
-			if err != nil && c.Err() == nil && !errors.Is(err, client.ErrConnectionLoss) {
-				w.Fatal(err, left)
-			}
-			return c.Err() != nil || err == nil && len(left) == 0
-		})
-	}
+	w.nothingOf(w.c)
+	w.nothingOf(w.other)
+}
+
+// nothingOf waits until a session has no ephemeral node.
+func (w *world) nothingOf(c *client.Client) {
+	w.Helper()
+	w.until("ephemeral nodes go", func() bool {
+		left, err := c.GetEphemerals(w.ctx, "/")
+		switch {
+		case err == nil:
+			return len(left) == 0
+		case !errors.Is(err, client.ErrConnectionLoss) && !errors.Is(err, client.ErrSessionExpired):
+			w.Error(err)
+			return true
+		}
+		return errors.Is(err, client.ErrSessionExpired)
+	})
 }
 
 // A result is what a call that was started returns.

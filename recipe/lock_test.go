@@ -209,6 +209,7 @@ func contend(w *world, r *rand.Rand, addr string, layout Layout, held *atomic.In
 		}
 		cancel()
 	}
+	w.nothingOf(c) // a Client that is closed without a connection leaves its session to expire
 	return n
 }
 
