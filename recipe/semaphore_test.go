@@ -165,13 +165,26 @@ func TestSemaphoreLimits(t *testing.T) {
 func TestLargeWishesDoNotBlockEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quokkatest.Start(t, 1).ConnectString())
-	a, b := NewSemaphore(w.c, w.path, 4, Options{}), NewSemaphore(w.other, w.path, 4, Options{})
+	a, b := NewSemaphore(w.c, w.path, 4, Options{Data: []byte("a")}), NewSemaphore(w.other, w.path, 4, Options{Data: []byte("b")})
+	queue := func(want string) {
+		t.Helper()
+		w.until("they wait", func() bool {
+			all, err := a.Waiters(w.ctx)
+			w.must(err)
+			var got string
+			for _, v := range all {
+				got += string(v.Data)
+			}
+			return got == want
+		})
+	}
 	h, err := a.Acquire(w.ctx, 2)
 	w.must(err)
+	queue("")
 	all := start(func() (*Hold, error) { return a.Acquire(w.ctx, 4) })
-	w.until("it waits", func() bool { return w.children(w.path+curatorQueue) == 1 })
+	queue("a")
 	more := start(func() (*Hold, error) { return b.Acquire(w.ctx, 3) })
-	w.until("it waits", func() bool { return w.children(w.path+curatorQueue) == 2 })
+	queue("ab")
 	w.must(h.Release(w.ctx))
 	r := <-all
 	w.must(r.err)
