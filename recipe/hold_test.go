@@ -259,3 +259,23 @@ func TestDo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEnsembleLosesItsLeader has a holder and a waiter go on.
+func TestEnsembleLosesItsLeader(t *testing.T) {
+	t.Parallel()
+	s := quokkatest.Start(t, 3)
+	w := newWorld(t, s.ConnectString())
+	h, err := NewLock(w.c, w.path, Options{}).Acquire(w.ctx)
+	w.must(err)
+	waiting := start(func() (*Hold, error) { return NewLock(w.other, w.path, Options{}).Acquire(w.ctx) })
+	w.until("it waits", func() bool { return w.children(w.path) == 2 })
+	w.must(s.Stop(s.Leader()))
+	w.critical(h)
+	w.must(h.Release(w.ctx))
+	r := <-waiting
+	w.must(r.err)
+	w.critical(r.v)
+	w.must(r.v.Release(w.ctx))
+	w.nothingLeft()
+	w.checkTrail()
+}
