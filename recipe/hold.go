@@ -55,9 +55,7 @@ type Hold struct {
 // A grip is what the Holds share that hold the same thing, by having entered
 // it again.
 type grip struct {
-	k      *claim
-	ctx    context.Context // of the goroutines that watch
-	cancel context.CancelFunc
+	k *claim
 
 	mu      sync.Mutex
 	holds   map[*Hold]struct{}
@@ -76,7 +74,6 @@ type heldKey struct {
 // its end: that is of the waiting.
 func (k *claim) hold(ctx context.Context, kind string) *Hold {
 	g := &grip{k: k, holds: make(map[*Hold]struct{})}
-	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h := g.again(ctx, heldKey{k.c, k.dir, kind})
 	for _, n := range k.nodes {
 		go g.watch(n)
@@ -100,16 +97,15 @@ func (g *grip) again(ctx context.Context, key heldKey) *Hold {
 	return h
 }
 
-// watch waits for the deletion of a node, or the end of the session.
+// watch waits for the deletion of a node, or the end of the session. When the
+// hold ends for another reason the node is deleted, so that nothing else needs
+// to end the waiting.
 func (g *grip) watch(name string) {
-	err := g.k.gone(g.ctx, name)
-	switch {
-	case g.ctx.Err() != nil:
-	case err == nil:
-		g.end(g.k.lost(name))
-	default:
+	if err := g.k.gone(context.Background(), name); err != nil {
 		g.end(fmt.Errorf("%w: %w", ErrLost, err))
+		return
 	}
+	g.end(g.k.lost(name))
 }
 
 // left returns how long it may be held if no server answers any more. The
@@ -151,7 +147,6 @@ func (g *grip) stop(cause error) {
 	for h := range g.holds {
 		h.cancel(cause)
 	}
-	g.cancel()
 	if g.timer != nil {
 		g.timer.Stop()
 	}
