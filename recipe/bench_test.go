@@ -22,8 +22,7 @@ func BenchmarkLock(b *testing.B) {
 	}
 }
 
-// BenchmarkHandover has eight sessions take turns, so that each Acquire waits
-// for seven others.
+// BenchmarkHandover has several sessions take turns.
 func BenchmarkHandover(b *testing.B) {
 	s := quokkatest.Start(b, 1)
 	b.SetParallelism(4) // times the two processors
