@@ -27,6 +27,13 @@ func TestLockUnderFaults(t *testing.T) {
 	})
 }
 
+func TestLockUnderTwoFaults(t *testing.T) {
+	t.Parallel()
+	everyTwoFaults(t, 8, func(w *world) {
+		lockInTurn(w, NewLock(w.c, w.path, Options{}), NewLock(w.other, w.path, Options{}))
+	})
+}
+
 // lockInTurn has sick and healthy hold one exclusive lock in turn.
 func lockInTurn(w *world, sick, healthy *Lock) {
 	first, err := healthy.Acquire(w.ctx)
