@@ -15,14 +15,14 @@ var (
 	// ErrLost says that something is not held any more, or not queued for
 	// any more, although nobody gave it up: the session is over or may be, or
 	// somebody deleted the node.
-	ErrLost = errors.New("recipe: lost")
+	ErrLost = errors.New("lost")
 	// ErrReleased is why the context of a Hold ended that was released.
 	ErrReleased = errors.New("recipe: released")
 	// ErrBusy is what a Try method returns when it would have to wait.
-	ErrBusy = errors.New("recipe: somebody else holds it")
+	ErrBusy = errors.New("somebody else holds it")
 	// ErrHeld says that waiting would last for ever, because the context
 	// comes from a Hold of the same lock.
-	ErrHeld = errors.New("recipe: held already by the context that asks for it")
+	ErrHeld = errors.New("held already by the context that asks for it")
 )
 
 // A Hold is something that is held: a lock, leases of a semaphore, leadership.
@@ -102,10 +102,10 @@ func (g *grip) again(ctx context.Context, key heldKey) *Hold {
 // to end the waiting.
 func (g *grip) watch(name string) {
 	if err := g.k.gone(context.Background(), name); err != nil {
-		g.end(fmt.Errorf("%w: %w", ErrLost, err))
+		g.end(fmt.Errorf("recipe: %s: %w: %w", g.k.dir, ErrLost, err))
 		return
 	}
-	g.end(g.k.lost(name))
+	g.end(fmt.Errorf("recipe: %s: %w", g.k.dir, g.k.lost(name)))
 }
 
 // left returns how long it may be held if no server answers any more. The
@@ -121,7 +121,8 @@ func (g *grip) left() time.Duration {
 func (g *grip) check() {
 	left := g.left()
 	if left <= 0 {
-		g.end(fmt.Errorf("%w: no server has answered since %v, the session may be over", ErrLost, g.k.c.LastContact().Format(time.StampMilli)))
+		since := g.k.c.LastContact().Format(time.StampMilli)
+		g.end(fmt.Errorf("recipe: %s: %w: no server has answered since %s, the session may be over", g.k.dir, ErrLost, since))
 		return
 	}
 	g.mu.Lock()
