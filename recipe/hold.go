@@ -55,7 +55,9 @@ type Hold struct {
 // A grip is what the Holds share that hold the same thing, by having entered
 // it again.
 type grip struct {
-	k *claim
+	k      *claim
+	ctx    context.Context // ends with the hold
+	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	holds   map[*Hold]struct{}
@@ -74,6 +76,7 @@ type heldKey struct {
 // its end: that is of the waiting.
 func (k *claim) hold(ctx context.Context, kind string) *Hold {
 	g := &grip{k: k, holds: make(map[*Hold]struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h := g.again(ctx, heldKey{k.c, k.dir, kind})
 	for _, n := range k.nodes {
 		go g.watch(n)
@@ -101,6 +104,9 @@ func (g *grip) again(ctx context.Context, key heldKey) *Hold {
 // hold ends for another reason the node is deleted, so that nothing else needs
 // to end the waiting.
 func (g *grip) watch(name string) {
+	if g.ctx.Err() != nil { // held for a moment only
+		return
+	}
 	if err := g.k.gone(context.Background(), name); err != nil {
 		g.end(fmt.Errorf("recipe: %s: %w: %w", g.k.dir, ErrLost, err))
 		return
@@ -148,6 +154,7 @@ func (g *grip) stop(cause error) {
 	for h := range g.holds {
 		h.cancel(cause)
 	}
+	g.cancel()
 	if g.timer != nil {
 		g.timer.Stop()
 	}
