@@ -277,9 +277,9 @@ type written struct {
 }
 
 const (
-	sessionTimeout = 10 * time.Second
+	sessionTimeout = 30 * time.Second
 	// Everything a scenario waits for must come within this.
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 )
 
 // everyFault runs a scenario once to count the requests of w.c, and then once
