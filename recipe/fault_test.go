@@ -54,6 +54,7 @@ type injector struct {
 	fired  bool
 	chaos  func() (fault, bool) // decides for every request, instead of at and kind
 	frozen bool                 // nothing goes in or out
+	old    bool                 // servers are as before 3.5: they know no create2 and no containers
 }
 
 func (in *injector) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -105,6 +106,12 @@ func (in *injector) requests() int {
 	return in.count
 }
 
+func (in *injector) isOld() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.old
+}
+
 // ended tells whether the fault has ended the session.
 func (in *injector) ended() bool {
 	in.mu.Lock()
@@ -146,8 +153,11 @@ type faultConn struct {
 }
 
 const (
-	opCloseSession = -11
-	frameHead      = 4
+	opCloseSession    = -11
+	opCreate2         = 15
+	opCreateContainer = 19
+	opUnknown         = 9999
+	frameHead         = 4
 )
 
 var errFault = errors.New("the connection was cut by the test")
@@ -172,6 +182,10 @@ func (c *faultConn) send(frame []byte) error {
 	c.wrote = true
 	if !first {
 		xid, op := int32(binary.BigEndian.Uint32(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
+		if c.in.isOld() && (op == opCreate2 || op == opCreateContainer) {
+			frame = slices.Clone(frame)
+			binary.BigEndian.PutUint32(frame[8:], opUnknown)
+		}
 		if xid > 0 && op != opCloseSession {
 			if kind, due := c.in.next(); due {
 				return c.befall(kind, xid, frame)
@@ -263,9 +277,9 @@ type written struct {
 }
 
 const (
-	sessionTimeout = 10 * time.Second
+	sessionTimeout = 30 * time.Second
 	// Everything a scenario waits for must come within this.
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 )
 
 // everyFault runs a scenario once to count the requests of w.c, and then once
@@ -295,6 +309,35 @@ func everyFault(t *testing.T, scenario func(w *world)) {
 	for _, kind := range faults {
 		for at := 1; at <= n; at++ {
 			run(fmt.Sprintf("%v %d", kind, at), at, kind)
+		}
+	}
+}
+
+// everyTwoFaults runs a scenario, which makes n requests or a few more, with
+// every pair of requests whose answers are lost.
+func everyTwoFaults(t *testing.T, n int, scenario func(w *world)) {
+	t.Helper()
+	addr := quokkatest.Start(t, 1).ConnectString()
+	kinds := []fault{cutAfter, cutAtOnce}
+	for first := 1; first <= n; first++ {
+		for second := first + 1; second <= n+3; second++ {
+			for i := range kinds {
+				t.Run(fmt.Sprintf("%v %d, %v %d", kinds[i], first, kinds[1-i], second), func(t *testing.T) {
+					w, count := newWorld(t, addr), 0
+					w.in.mu.Lock()
+					w.in.chaos = func() (fault, bool) {
+						count++
+						if count == first {
+							return kinds[i], true
+						}
+						return kinds[1-i], count == second
+					}
+					w.in.mu.Unlock()
+					scenario(w)
+					w.nothingLeft()
+					w.checkTrail()
+				})
+			}
 		}
 	}
 }
@@ -410,15 +453,24 @@ func (w *world) checkTrail() {
 // nothingLeft waits until the sessions have no ephemeral node.
 func (w *world) nothingLeft() {
 	w.Helper()
-	for _, c := range []*client.Client{w.c, w.other} {
-		w.until("ephemeral nodes go", func() bool {
-			left, err := c.GetEphemerals(w.ctx, "/")
-			if err != nil && c.Err() == nil && !errors.Is(err, client.ErrConnectionLoss) {
-				w.Fatal(err, left)
-			}
-			return c.Err() != nil || err == nil && len(left) == 0
-		})
-	}
+	w.nothingOf(w.c)
+	w.nothingOf(w.other)
+}
+
+// nothingOf waits until a session has no ephemeral node.
+func (w *world) nothingOf(c *client.Client) {
+	w.Helper()
+	w.until("ephemeral nodes go", func() bool {
+		left, err := c.GetEphemerals(w.ctx, "/")
+		switch {
+		case err == nil:
+			return len(left) == 0
+		case !errors.Is(err, client.ErrConnectionLoss) && !errors.Is(err, client.ErrSessionExpired):
+			w.Error(err)
+			return true
+		}
+		return errors.Is(err, client.ErrSessionExpired)
+	})
 }
 
 // A result is what a call that was started returns.

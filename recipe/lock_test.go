@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,13 @@ func TestLockUnderFaults(t *testing.T) {
 	everyFault(t, func(w *world) {
 		sick, healthy := NewLock(w.c, w.path, Options{}), NewLock(w.other, w.path, Options{Layout: Kazoo})
 		lockInTurn(w, sick, healthy)
+	})
+}
+
+func TestLockUnderTwoFaults(t *testing.T) {
+	t.Parallel()
+	everyTwoFaults(t, 8, func(w *world) {
+		lockInTurn(w, NewLock(w.c, w.path, Options{}), NewLock(w.other, w.path, Options{}))
 	})
 }
 
@@ -182,12 +190,13 @@ func contend(w *world, r *rand.Rand, addr string, layout Layout, held *atomic.In
 	c := dialWith(w.T, addr, client.Options{SessionTimeout: sessionTimeout, Dial: in.dial})
 	defer c.Close()
 	in.c.Store(c)
+	theirs := rand.New(rand.NewPCG(r.Uint64(), 0))
 	in.mu.Lock()
 	in.chaos = func() (fault, bool) {
-		if r.IntN(100) == 0 {
-			return []fault{endBefore, endAfter}[r.IntN(2)], true
+		if theirs.IntN(100) == 0 {
+			return []fault{endBefore, endAfter}[theirs.IntN(2)], true
 		}
-		return fault(r.IntN(3)), r.IntN(12) == 0
+		return fault(theirs.IntN(3)), theirs.IntN(12) == 0
 	}
 	in.mu.Unlock()
 	l := NewLock(c, w.path, Options{Layout: layout})
@@ -209,6 +218,7 @@ func contend(w *world, r *rand.Rand, addr string, layout Layout, held *atomic.In
 		}
 		cancel()
 	}
+	w.nothingOf(c) // a Client that is closed without a connection leaves its session to expire
 	return n
 }
 
@@ -237,12 +247,12 @@ func TestInOrderAndOneAtATime(t *testing.T) {
 	}
 	all, err := NewLock(w.other, w.path, Options{}).Contenders(w.ctx)
 	w.must(err)
-	var who string
+	var who strings.Builder
 	for _, c := range all {
-		who += " " + string(c.Data)
+		who.WriteString(" " + string(c.Data))
 	}
-	if who != " first 0 1 2 3 4" || all[0].Token != first.Token() || all[0].Session != w.other.Session().ID || all[0].Since.IsZero() {
-		t.Error(who, all[0])
+	if who.String() != " first 0 1 2 3 4" || all[0].Token != first.Token() || all[0].Session != w.other.Session().ID || all[0].Since.IsZero() {
+		t.Error(who.String(), all[0])
 	}
 	tokens := []int64{first.Token()}
 	h := first
