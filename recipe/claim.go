@@ -74,6 +74,8 @@ func (k *claim) make(ctx context.Context, nodes int, request func() error) error
 			return err
 		})
 		switch {
+		case err == nil && len(k.nodes) < nodes:
+			return fmt.Errorf("%w: somebody else deleted a node %s", ErrLost, k.path(k.mark+"…"))
 		case err == nil:
 			k.nodes = k.nodes[:min(nodes, len(k.nodes))] // more are strays
 			return k.date(ctx)

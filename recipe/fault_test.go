@@ -29,29 +29,37 @@ const (
 	cutAtOnce              // it is sent and the connection breaks: the server may see it late, or never
 	endBefore              // the session is ended by somebody else before it is sent
 	endAfter               // it is carried out, and then the session is ended without an answer
+	giveUp                 // the context w.sick ends when it is sent
 )
 
-var faults = []fault{cutBefore, cutAfter, cutAtOnce, endBefore, endAfter}
+var faults = []fault{cutBefore, cutAfter, cutAtOnce, endBefore, endAfter, giveUp}
 
 func (f fault) String() string {
-	return [...]string{"cut before", "cut after", "cut at once", "end before", "end after"}[f]
+	return [...]string{"cut before", "cut after", "cut at once", "end before", "end after", "give up"}[f]
 }
 
 // An injector counts the requests of a session and has the fault happen at
 // one of them. Requests are what an application asks for: no connect, ping,
 // setWatches or closeSession.
 type injector struct {
-	mu    sync.Mutex
-	count int
-	at    int // from 1; 0 for never
-	kind  fault
-	fired bool
-	c     atomic.Pointer[client.Client]
-	addr  string
-	t     testing.TB
+	t      testing.TB
+	addr   string
+	c      atomic.Pointer[client.Client]
+	cancel context.CancelFunc // of w.sick
+
+	mu     sync.Mutex
+	count  int
+	at     int // from 1; 0 for never
+	kind   fault
+	fired  bool
+	chaos  func() (fault, bool) // decides for every request, instead of at and kind
+	frozen bool                 // nothing goes in or out
 }
 
 func (in *injector) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if in.isFrozen() {
+		return nil, errFault
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -59,14 +67,30 @@ func (in *injector) dial(ctx context.Context, network, addr string) (net.Conn, e
 	return &faultConn{Conn: conn, in: in}, nil
 }
 
-// next counts a request, and tells whether the fault is due.
-func (in *injector) next() (due bool) {
+// next counts a request, and tells whether a fault is due.
+func (in *injector) next() (kind fault, due bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.count++
+	if in.chaos != nil {
+		return in.chaos()
+	}
 	due = in.at > 0 && in.count >= in.at && !in.fired
 	in.fired = in.fired || due
-	return due
+	return in.kind, due
+}
+
+// freeze makes the servers silent, without closing connections.
+func (in *injector) freeze() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.frozen = true
+}
+
+func (in *injector) isFrozen() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.frozen
 }
 
 func (in *injector) arm(at int, kind fault) {
@@ -85,7 +109,14 @@ func (in *injector) requests() int {
 func (in *injector) ended() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.fired && in.kind >= endBefore
+	return in.fired && (in.kind == endBefore || in.kind == endAfter)
+}
+
+// gaveUp tells whether the fault has ended w.sick.
+func (in *injector) gaveUp() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.fired && in.kind == giveUp
 }
 
 // end ends the session, as an administrator would: its client learns of it
@@ -110,6 +141,7 @@ type faultConn struct {
 	wrote   bool         // the connect request
 	read    bool         // its answer
 	swallow atomic.Int32 // the xid of the reply that is not delivered
+	ends    atomic.Bool  // and then the session is ended
 	buf     []byte
 }
 
@@ -133,23 +165,16 @@ func (c *faultConn) Write(b []byte) (int, error) {
 }
 
 func (c *faultConn) send(frame []byte) error {
+	if c.in.isFrozen() {
+		return nil
+	}
 	first := !c.wrote
 	c.wrote = true
 	if !first {
 		xid, op := int32(binary.BigEndian.Uint32(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
-		if xid > 0 && op != opCloseSession && c.in.next() {
-			switch c.in.kind {
-			case cutBefore:
-				_ = c.Close()
-				return errFault
-			case cutAtOnce:
-				_, _ = c.Conn.Write(frame)
-				_ = c.Close()
-				return errFault
-			case endBefore:
-				c.in.end()
-			case cutAfter, endAfter:
-				c.swallow.Store(xid)
+		if xid > 0 && op != opCloseSession {
+			if kind, due := c.in.next(); due {
+				return c.befall(kind, xid, frame)
 			}
 		}
 	}
@@ -157,8 +182,30 @@ func (c *faultConn) send(frame []byte) error {
 	return err
 }
 
+// befall has a fault happen to a request.
+func (c *faultConn) befall(kind fault, xid int32, frame []byte) error {
+	switch kind {
+	case cutBefore:
+		_ = c.Close()
+		return errFault
+	case cutAtOnce:
+		_, _ = c.Conn.Write(frame)
+		_ = c.Close()
+		return errFault
+	case endBefore:
+		c.in.end()
+	case giveUp:
+		c.in.cancel()
+	case cutAfter, endAfter:
+		c.ends.Store(kind == endAfter)
+		c.swallow.Store(xid)
+	}
+	_, err := c.Conn.Write(frame)
+	return err
+}
+
 func (c *faultConn) Read(b []byte) (int, error) {
-	if len(c.buf) == 0 {
+	for len(c.buf) == 0 {
 		if err := c.receive(); err != nil {
 			return 0, err
 		}
@@ -180,27 +227,31 @@ func (c *faultConn) receive() error {
 	first := !c.read
 	c.read = true
 	if xid := c.swallow.Load(); !first && xid != 0 && int32(binary.BigEndian.Uint32(frame[4:])) == xid {
-		if c.in.kind == endAfter {
+		if c.ends.Load() {
 			c.in.end()
 		}
 		_ = c.Close()
 		return errFault
 	}
-	c.buf = frame
+	if !c.in.isFrozen() {
+		c.buf = frame
+	}
 	return nil
 }
 
 // A world is what one run of a scenario has.
 type world struct {
 	*testing.T
-	ctx   context.Context
-	c     *client.Client // the fault befalls it
-	other *client.Client // nothing befalls it
-	path  string         // which is fresh; nothing exists there
+	ctx   context.Context // of what nothing befalls
+	sick  context.Context // of the calls of c
+	c     *client.Client  // the fault befalls it
+	other *client.Client  // nothing befalls it
+	path  string          // which is fresh; nothing exists there
 	in    *injector
 
 	register string // what holders of the lock write to
 	inside   atomic.Int32
+	ends     bool // sessions are ended at random
 	mu       sync.Mutex
 	trail    []written
 }
@@ -254,10 +305,11 @@ func newWorld(t *testing.T, addr string) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
+	sick, giveUp := context.WithCancel(ctx)
 	n := worlds.Add(1)
 	w := &world{
-		T: t, ctx: ctx, path: fmt.Sprintf("/w%d/x", n), register: fmt.Sprintf("/register%d", n),
-		in: &injector{addr: addr, t: t},
+		T: t, ctx: ctx, sick: sick, path: fmt.Sprintf("/w%d/x", n), register: fmt.Sprintf("/register%d", n),
+		in: &injector{addr: addr, t: t, cancel: giveUp},
 	}
 	w.c = dialWith(t, addr, client.Options{SessionTimeout: sessionTimeout, Dial: w.in.dial})
 	w.in.c.Store(w.c)
@@ -286,15 +338,15 @@ func (w *world) must(err error) {
 	}
 }
 
-// ok tells whether a call of w.c succeeded. It may only fail if the session
-// was ended by the fault, and then only because of that.
+// ok tells whether a call of w.c with w.sick succeeded. It may only fail if
+// the fault has ended the session or w.sick, and then only because of that.
 func (w *world) ok(err error) bool {
 	w.Helper()
 	if err == nil {
 		return true
 	}
 	over := errors.Is(err, ErrLost) || errors.Is(err, client.ErrSessionExpired)
-	if !w.in.ended() || !over {
+	if !((w.in.ended() || w.ends) && over || w.in.gaveUp() && errors.Is(err, context.Canceled)) {
 		w.Errorf("%v (session ended by the test: %v)", err, w.in.ended())
 	}
 	return false
@@ -328,7 +380,7 @@ func (w *world) children(dir string) int {
 // writes to the register.
 func (w *world) critical(h *Hold) {
 	w.Helper()
-	if n := w.inside.Add(1); n > 1 && !w.in.ended() {
+	if n := w.inside.Add(1); n > 1 && !w.in.ended() && !w.ends {
 		w.Errorf("%d holders at a time", n)
 	}
 	defer w.inside.Add(-1)
@@ -358,15 +410,24 @@ func (w *world) checkTrail() {
 // nothingLeft waits until the sessions have no ephemeral node.
 func (w *world) nothingLeft() {
 	w.Helper()
-	for _, c := range []*client.Client{w.c, w.other} {
-		w.until("ephemeral nodes go", func() bool {
-			left, err := c.GetEphemerals(w.ctx, "/")
-			if err != nil && c.Err() == nil && !errors.Is(err, client.ErrConnectionLoss) {
-				w.Fatal(err, left)
-			}
-			return c.Err() != nil || err == nil && len(left) == 0
-		})
-	}
+	w.nothingOf(w.c)
+	w.nothingOf(w.other)
+}
+
+// nothingOf waits until a session has no ephemeral node.
+func (w *world) nothingOf(c *client.Client) {
+	w.Helper()
+	w.until("ephemeral nodes go", func() bool {
+		left, err := c.GetEphemerals(w.ctx, "/")
+		switch {
+		case err == nil:
+			return len(left) == 0
+		case !errors.Is(err, client.ErrConnectionLoss) && !errors.Is(err, client.ErrSessionExpired):
+			w.Error(err)
+			return true
+		}
+		return errors.Is(err, client.ErrSessionExpired)
+	})
 }
 
 // A result is what a call that was started returns.

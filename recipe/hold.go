@@ -142,6 +142,12 @@ func (g *grip) end(cause error) {
 	if g.dropped != nil {
 		return
 	}
+	g.stop(cause)
+	g.dropped = g.k.drop()
+}
+
+// stop ends all Holds. It must be called under mu.
+func (g *grip) stop(cause error) {
 	for h := range g.holds {
 		h.cancel(cause)
 	}
@@ -149,7 +155,6 @@ func (g *grip) end(cause error) {
 	if g.timer != nil {
 		g.timer.Stop()
 	}
-	g.dropped = g.k.drop()
 }
 
 // Context returns a context that ends with the hold; context.Cause says why.

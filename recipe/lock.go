@@ -21,6 +21,14 @@ type Lock struct {
 	title    string   // for errors
 	kind     string   // of own nodes
 	blockers []string // kinds that own nodes wait for
+	kinds    []string // of all contenders
+	twin     *twin    // of a lock that has two sides
+}
+
+// A twin is the other side of a read-write lock.
+type twin struct {
+	kind  string // of its nodes
+	write bool   // it is the writing side
 }
 
 // Options are what a recipe may be told. The zero value is good.
@@ -43,11 +51,11 @@ type Options struct {
 
 // NewLock returns the lock at a path. Nothing is sent until it is used.
 func NewLock(c *client.Client, path string, o Options) *Lock {
-	l := &Lock{place: place{c, path, o.ACL}, o: o, title: "lock", kind: curatorLock}
+	kinds := []string{curatorLock, kazooLock}
+	l := &Lock{place: newPlace(c, path, o), o: o, title: "lock", kind: curatorLock, blockers: kinds, kinds: kinds}
 	if o.Layout == Kazoo {
 		l.kind = kazooLock
 	}
-	l.blockers = []string{curatorLock, kazooLock}
 	return l
 }
 
@@ -128,7 +136,7 @@ func (l *Lock) enter(ctx context.Context) (*Hold, error) {
 	held, ok := ctx.Value(key).(*Hold)
 	switch {
 	case !ok || held.Err() != nil:
-		return nil, nil
+		return l.enterTwin(ctx)
 	case !l.o.Reentrant:
 		return nil, l.failure(fmt.Errorf("%w: set Options.Reentrant if that is meant", ErrHeld))
 	}
@@ -144,11 +152,12 @@ type Contender struct {
 	Token   int64            // its Hold's, now or when its turn comes
 	Session client.SessionID // whose end ends it
 	Since   time.Time        // when it came, by the servers' clock
+	Shared  bool             // it only wants to read, of a RWLock
 }
 
 // Contenders returns who holds the lock and who waits for it, in that order.
 func (l *Lock) Contenders(ctx context.Context) ([]Contender, error) {
-	all, err := l.contenders(ctx, l.blockers)
+	all, err := l.contenders(ctx, l.kinds)
 	if err != nil {
 		return nil, l.failure(err)
 	}
@@ -168,6 +177,7 @@ func (p place) contenders(ctx context.Context, kinds []string) ([]Contender, err
 			return nil, err
 		}
 		if ok {
+			_, v.Shared = sequence(n, readers)
 			all = append(all, v)
 		}
 	}

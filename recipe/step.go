@@ -13,9 +13,10 @@ import (
 
 // A place is a directory in which contenders meet.
 type place struct {
-	c   *client.Client
-	dir string
-	acl []client.ACL // of what is created; nil for everybody
+	c    *client.Client
+	dir  string
+	acl  []client.ACL // of what is created; nil for everybody
+	keep bool         // directories are persistent, not containers
 }
 
 // How long to wait before asking a server again that is too busy or has no
@@ -33,7 +34,11 @@ func persist(ctx context.Context, c *client.Client, step func() error) error {
 	for {
 		err := step()
 		switch {
-		case err == nil || c.Err() != nil:
+		case err == nil:
+			return nil
+		case c.Err() != nil && errors.Is(err, client.ErrConnectionLoss):
+			return fmt.Errorf("%w: %w", c.Err(), err)
+		case c.Err() != nil:
 			return err
 		case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -69,12 +74,21 @@ func (p place) options(flags ...client.CreateOption) []client.CreateOption {
 	return flags
 }
 
+// newPlace returns a directory as a layout wants it. kazoo creates directories
+// once and does not expect them to vanish, as containers do.
+func newPlace(c *client.Client, dir string, o Options) place {
+	return place{c: c, dir: dir, acl: o.ACL, keep: o.Layout == Kazoo}
+}
+
 // ensure creates the directory and its parents as containers, which the
 // server removes when nobody has used them for a while. Servers before 3.5 do
 // not know containers; there they are persistent.
 func (p place) ensure(ctx context.Context) error {
 	return persist(ctx, p.c, func() error {
-		err := p.c.EnsurePath(ctx, p.dir, p.options(client.Container)...)
+		err := error(client.ErrUnimplemented)
+		if !p.keep {
+			err = p.c.EnsurePath(ctx, p.dir, p.options(client.Container)...)
+		}
 		if errors.Is(err, client.ErrUnimplemented) {
 			err = p.c.EnsurePath(ctx, p.dir, p.options()...)
 		}
