@@ -188,7 +188,7 @@ func (n *own) discard() {
 	switch {
 	case n.name != "":
 		go func() { _ = n.delete(context.Background()) }()
-	case n.doubt && !n.persistent:
+	case n.doubt:
 		go n.sweep()
 	}
 }
