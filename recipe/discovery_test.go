@@ -64,7 +64,8 @@ func TestDiscoveryTypes(t *testing.T) {
 	t.Parallel()
 	servers := quokkatest.Start(t, 1)
 	c, other := servers.Dial(t, client.Options{}), servers.Dial(t, client.Options{})
-	ctx := t.Context()
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
 	d, o := NewDiscovery(c, "/base", DiscoveryOptions{}), NewDiscovery(other, "/base", DiscoveryOptions{})
 	for _, tt := range []struct {
 		typ       ServiceType
