@@ -109,6 +109,15 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
+// leave ends the session at the end of the input. That is no event: nobody
+// asked for it.
+func (s *Shell) leave() {
+	if !s.quit {
+		s.events.Store(false)
+	}
+	s.close()
+}
+
 // close ends the session. Java leaves it to its timeout when the input ends;
 // ephemeral nodes of a shell that has gone serve nobody.
 func (s *Shell) close() {
@@ -192,7 +201,8 @@ func (s *Shell) notConnected(c *Call) int {
 		fmt.Fprintln(s.out, "Not connected")
 		return exitOK
 	}
-	return s.fail(c, fmt.Errorf("not connected: %w", s.live.client.Err()))
+	s.complain(failure{Error: "not connected: " + s.live.client.Err().Error(), Code: "NotConnected", Hint: "connect starts a new session"})
+	return exitFailed
 }
 
 // notFound answers a command that does not exist.
@@ -236,6 +246,11 @@ func (s *Shell) loop(ctx context.Context) error {
 		if err := s.connect(); err != nil {
 			return err
 		}
+		if !s.opts.ZkCli { // the prompt is to show how it is
+			soon, cancel := context.WithTimeout(ctx, firstPrompt)
+			_ = s.live.client.WaitConnected(soon)
+			cancel()
+		}
 		return s.editor.loop(ctx)
 	}
 	for !s.quit && ctx.Err() == nil {
@@ -275,6 +290,9 @@ func (s *Shell) ask(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 }
+
+// firstPrompt is how long the first prompt waits for a server.
+const firstPrompt = 300 * time.Millisecond
 
 // hintTimeout bounds what is read to explain an error.
 const hintTimeout = 2 * time.Second
