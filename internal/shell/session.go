@@ -78,7 +78,7 @@ func (s *Shell) await(c *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.SessionTimeout())
 	defer cancel()
 	if err := c.WaitConnected(ctx); err != nil {
-		return fmt.Errorf("KeeperErrorCode = ConnectionLoss: %w", err)
+		return javaError("KeeperErrorCode = ConnectionLoss: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
 }
