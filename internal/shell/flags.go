@@ -123,7 +123,7 @@ func (c *Command) looksLikeFlag(word string) bool {
 func (c *Command) parseWord(p *parsed, word string) (open *Flag, err error) {
 	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	unknown := &usageError{c, "UnrecognizedOptionException", "Unrecognized option: " + word}
-	if f, ok := c.flag(name); ok {
+	if f, ok := c.flag(name); ok && (len(name) > 1 || !strings.HasPrefix(word, "--")) {
 		if err := c.choose(p, f); err != nil {
 			return nil, err
 		}
