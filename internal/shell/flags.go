@@ -68,7 +68,9 @@ func (c *Command) parseFlags(words []string) (parsed, error) {
 	var open *Flag // waits for its value
 	for i, word := range words {
 		switch {
-		case word == "--" && open == nil:
+		case word == "--" && open != nil:
+			return p, c.missing(*open)
+		case word == "--":
 			p.args = append(p.args, words[i+1:]...)
 			return p, c.checkRequired(p)
 		case open != nil && !c.looksLikeFlag(word):
