@@ -159,7 +159,14 @@ const (
 
 // Paint returns text in a style if colours are wanted.
 func (c *Call) Paint(s Style, text string) string {
-	if !c.shell.colour || s == "" {
+	if !c.shell.colour {
+		return text
+	}
+	return colour(s, text)
+}
+
+func colour(s Style, text string) string {
+	if s == "" || text == "" {
 		return text
 	}
 	return string(s) + text + "\x1b[0m"

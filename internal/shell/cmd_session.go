@@ -73,7 +73,7 @@ func runConnect(c *Call) error {
 	if len(c.Args) > 0 {
 		servers = c.Args[0]
 	}
-	s.close()
+	s.close(c.Context)
 	if err := s.open(servers); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ var closeCommand = &Command{
 
 func runClose(c *Call) error {
 	id := c.Client.Session().ID
-	c.shell.close()
+	c.shell.close(c.Context)
 	return c.Done(struct {
 		Session render.Hex `json:"session"`
 	}{render.Hex(id)})
