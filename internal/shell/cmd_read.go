@@ -1,12 +1,14 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"quokka/client"
+	"quokka/internal/proto"
 	"quokka/internal/render"
 )
 
@@ -38,7 +40,7 @@ func runLs(c *Call) error {
 			return err
 		}
 	}
-	if c.ZkCli() && len(c.Args) == 0 {
+	if c.ZkCli() && len(c.Args) == 0 && c.shell.dir == "" {
 		return &usageError{command: c.Command}
 	}
 	path, watch := c.Path(0), c.watchWanted(1)
@@ -54,7 +56,7 @@ func runLs(c *Call) error {
 		Path     string       `json:"path"`
 		Children []string     `json:"children"`
 		Stat     *render.Stat `json:"stat,omitempty"`
-	}{Path: path, Children: slices.Concat([]string{}, names)}
+	}{Path: path, Children: orEmpty(names)}
 	if c.Has("s") {
 		out.Stat = new(StatOf(stat))
 	}
@@ -167,10 +169,7 @@ func runGet(c *Call) error {
 		if err != nil {
 			return err
 		}
-		if c.Terminal() && !c.ZkCli() {
-			text = render.Printable(text)
-		}
-		if _, err := fmt.Fprintln(w, text); err != nil || !c.Has("s") {
+		if _, err := fmt.Fprintln(w, c.Shown(text)); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, node.Stat)
@@ -254,7 +253,7 @@ func runCount(c *Call) error {
 }
 
 var ephemeralsCommand = &Command{
-	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, below a path if one is given.",
+	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, those whose path begins like the one given.",
 	Args: []Arg{ArgPath},
 	Run:  runEphemerals,
 }
@@ -264,13 +263,30 @@ func runEphemerals(c *Call) error {
 	if len(c.Args) > 0 {
 		prefix = c.Path(0)
 	}
-	paths, err := c.Client.GetEphemerals(c.Context, prefix)
+	if why := proto.ValidatePath(prefix); why != "" {
+		return &client.Error{Op: "getEphemerals", Path: prefix, Code: client.ErrBadArguments, Err: errors.New(why)}
+	}
+	all, err := c.Client.GetEphemerals(c.Context, "/")
 	if err != nil {
 		return err
 	}
+	var paths []string
+	for _, p := range all { // Java compares letters, not names: /a/lock finds /a/lock-1
+		if strings.HasPrefix(p, prefix) {
+			paths = append(paths, p)
+		}
+	}
 	slices.Sort(paths)
-	return c.Result(slices.Concat([]string{}, paths), func(w io.Writer) error {
+	return c.Result(orEmpty(paths), func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "[%s]\n", strings.Join(paths, ", "))
 		return err
 	})
+}
+
+// orEmpty returns a list that JSON shows as [] and not as null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }
