@@ -166,6 +166,7 @@ func runAddauth(c *Call) error {
 	if err := c.Client.AddAuth(c.Context, c.Args[0], credential); err != nil {
 		return err
 	}
+	c.shell.live.auth = append(c.shell.live.auth, client.Auth{Scheme: c.Args[0], Data: credential})
 	return c.Done(struct {
 		Scheme string `json:"scheme"`
 	}{c.Args[0]})

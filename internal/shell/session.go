@@ -22,6 +22,7 @@ type session struct {
 	giveUp context.CancelCauseFunc // of the command that waits
 
 	armed armed
+	auth  []client.Auth // of addauth, for sessions beside this one
 }
 
 // state returns the name Java has for the present state.
