@@ -147,9 +147,9 @@ func (c *Call) reconfig() (client.Reconfig, error) {
 	}
 	switch {
 	case whole && partly:
-		return change, errors.New("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
+		return change, javaError("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
 	case c.Has("file") && c.Has("members"):
-		return change, errors.New("Can't use -file and -members together (conflicting non-incremental modes)")
+		return change, javaError("Can't use -file and -members together (conflicting non-incremental modes)")
 	}
 	list := func(flag string) []string { return strings.Split(strings.ToLower(c.Value(flag)), ",") }
 	if c.Has("add") {

@@ -54,7 +54,7 @@ func runSetquota(c *Call) error {
 	case err != nil:
 		return err
 	case !ok:
-		return fmt.Errorf("%s does not exist.", node)
+		return javaError(node + " does not exist.")
 	}
 	if err := c.noOtherQuota(node); err != nil {
 		return err

@@ -38,7 +38,7 @@ func runLs(c *Call) error {
 			return err
 		}
 	}
-	if c.ZkCli() && len(c.Args) == 0 {
+	if c.ZkCli() && len(c.Args) == 0 && c.shell.dir == "" {
 		return &usageError{command: c.Command}
 	}
 	path, watch := c.Path(0), c.watchWanted(1)
@@ -54,7 +54,7 @@ func runLs(c *Call) error {
 		Path     string       `json:"path"`
 		Children []string     `json:"children"`
 		Stat     *render.Stat `json:"stat,omitempty"`
-	}{Path: path, Children: slices.Concat([]string{}, names)}
+	}{Path: path, Children: orEmpty(names)}
 	if c.Has("s") {
 		out.Stat = new(StatOf(stat))
 	}
@@ -269,8 +269,16 @@ func runEphemerals(c *Call) error {
 		return err
 	}
 	slices.Sort(paths)
-	return c.Result(slices.Concat([]string{}, paths), func(w io.Writer) error {
+	return c.Result(orEmpty(paths), func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "[%s]\n", strings.Join(paths, ", "))
 		return err
 	})
+}
+
+// orEmpty returns a list that JSON shows as [] and not as null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

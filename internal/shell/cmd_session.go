@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -109,7 +108,11 @@ func runHistory(c *Call) error {
 	}
 	last := []line{}
 	for i := max(c.shell.count-10, 0); i < len(c.shell.lines); i++ {
-		last = append(last, line{i, c.shell.lines[i]})
+		text := c.shell.lines[i]
+		if secret(text) && !c.ZkCli() {
+			text = addauthCommand.Name + " …"
+		}
+		last = append(last, line{i, text})
 	}
 	return c.Result(last, func(w io.Writer) error {
 		for _, l := range last {
@@ -132,14 +135,14 @@ func runRedo(c *Call) error {
 	i, err := strconv.ParseInt(c.Args[0], 0, 32)
 	switch {
 	case err != nil:
-		return fmt.Errorf("For input string: %q", c.Args[0])
+		return javaError(fmt.Sprintf("For input string: %q", c.Args[0]))
 	case i < 0 || int(i) >= s.count:
-		return errors.New("Command index out of range")
+		return javaError("Command index out of range")
 	}
 	line := s.lines[i]
 	words := split(line)
 	if words[0] == "redo" {
-		return errors.New("No redoing redos")
+		return javaError("No redoing redos")
 	}
 	s.lines[s.count] = line
 	if code := s.run(c.Context, words); code != exitOK {

@@ -103,7 +103,7 @@ func (c *Call) createFailed(err error) error {
 func (c *Call) createOptions() ([]client.CreateOption, error) {
 	switch {
 	case c.Has("c") && (c.Has("e") || c.Has("s")):
-		return nil, errors.New("-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.")
+		return nil, javaError("-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.")
 	case !c.Has("t"):
 	case !isInt64(c.Value("t")):
 		return nil, errors.New("-t argument must be a long value")

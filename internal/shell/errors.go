@@ -28,6 +28,11 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
+// A javaError is an error in the words of zkCli.sh.
+type javaError string
+
+func (e javaError) Error() string { return string(e) }
+
 // fail shows why a command failed, if it did, and returns its exit code.
 func (s *Shell) fail(c *Call, err error) int {
 	var done exitError

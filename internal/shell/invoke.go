@@ -139,7 +139,7 @@ func Main(words []string, zkCli bool, streams Streams) int {
 	s := newShell(o)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	defer s.close()
+	defer s.leave()
 	return s.main(ctx, v.command)
 }
 

@@ -58,6 +58,7 @@ type Shell struct {
 	exit   int // of the last command
 	quit   bool
 	live   *session // nil before the first connection
+	editor *editor  // nil unless commands are typed
 }
 
 // Exit codes.
@@ -106,6 +107,15 @@ func lookup(environ []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// leave ends the session at the end of the input. That is no event: nobody
+// asked for it.
+func (s *Shell) leave() {
+	if !s.quit {
+		s.events.Store(false)
+	}
+	s.close()
 }
 
 // close ends the session. Java leaves it to its timeout when the input ends;
@@ -191,7 +201,8 @@ func (s *Shell) notConnected(c *Call) int {
 		fmt.Fprintln(s.out, "Not connected")
 		return exitOK
 	}
-	return s.fail(c, fmt.Errorf("not connected: %w", s.live.client.Err()))
+	s.complain(failure{Error: "not connected: " + s.live.client.Err().Error(), Code: "NotConnected", Hint: "connect starts a new session"})
+	return exitFailed
 }
 
 // notFound answers a command that does not exist.
@@ -220,10 +231,27 @@ func (s *Shell) runLine(ctx context.Context, line string) {
 	s.count++
 }
 
-// loop runs the lines of standard input.
+// loop runs the lines of standard input: with an editor on a terminal, which
+// connects before the first command so that paths can be completed.
 func (s *Shell) loop(ctx context.Context) error {
+	s.editor = newEditor(s)
 	if s.opts.ZkCli {
-		fmt.Fprintln(s.out, "JLine support is disabled")
+		able := "disabled"
+		if s.editor != nil {
+			able = "enabled"
+		}
+		fmt.Fprintf(s.out, "JLine support is %s\n", able)
+	}
+	if s.editor != nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+		if !s.opts.ZkCli { // the prompt is to show how it is
+			soon, cancel := context.WithTimeout(ctx, firstPrompt)
+			_ = s.live.client.WaitConnected(soon)
+			cancel()
+		}
+		return s.editor.loop(ctx)
 	}
 	for !s.quit && ctx.Err() == nil {
 		line, err := s.in.ReadString('\n')
@@ -242,13 +270,16 @@ func (s *Shell) loop(ctx context.Context) error {
 
 // ask reads an answer from the terminal.
 func (s *Shell) ask(ctx context.Context, question string) (string, error) {
+	if s.editor != nil {
+		return s.editor.line(ctx, question, false)
+	}
 	fmt.Fprint(s.err, question)
 	type answer struct {
 		line string
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() { // ends with the next line or with the input
+	go func() { // ends with the next line, or with the process
 		line, err := s.in.ReadString('\n')
 		got <- answer{line, err}
 	}()
@@ -259,6 +290,9 @@ func (s *Shell) ask(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 }
+
+// firstPrompt is how long the first prompt waits for a server.
+const firstPrompt = 300 * time.Millisecond
 
 // hintTimeout bounds what is read to explain an error.
 const hintTimeout = 2 * time.Second
