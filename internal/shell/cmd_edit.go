@@ -76,7 +76,7 @@ type editing struct {
 // create writes the file.
 func (e *editing) create() error {
 	ending := ".txt"
-	if json.Valid(e.base) {
+	if isJSON(e.base) {
 		ending = ".json"
 	}
 	f, err := os.CreateTemp("", "quokka-edit-*"+ending) // with mode 0600
@@ -92,10 +92,18 @@ func (e *editing) create() error {
 	return errors.Join(err, f.Close())
 }
 
+// isJSON tells whether data is meant to be JSON: a lone number or word is not.
+func isJSON(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return len(data) > 0 && (data[0] == '{' || data[0] == '[') && json.Valid(data)
+}
+
 // session edits until the text is written or given up.
 func (e *editing) session() (saved bool, err error) {
 	for {
 		if err := e.open(); err != nil {
+			text, textErr := e.text()
+			e.changed = textErr != nil || !bytes.Equal(text, e.base)
 			return false, err
 		}
 		text, err := e.text()
@@ -106,7 +114,7 @@ func (e *editing) session() (saved bool, err error) {
 		if e.changed = !bytes.Equal(text, e.base); !e.changed {
 			return false, nil
 		}
-		if json.Valid(e.base) && !json.Valid(text) && !e.c.Has(yesFlag.Name) {
+		if isJSON(e.base) && !json.Valid(text) && !e.c.Has(yesFlag.Name) {
 			if err := e.c.Confirm("This was JSON and is not any more. Write it?", yesFlag.Name); err != nil {
 				return false, err
 			}
