@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -187,6 +188,9 @@ func openExport(c *Call, name string, edited bool) (e *subtree.Export, done func
 	}
 	if e, err = subtree.OpenExport(f, edited); err != nil {
 		_ = f.Close()
+		if errors.Is(err, subtree.ErrChecksum) && c.Command.Name == "import" {
+			return nil, nil, fmt.Errorf("%s: %w: it was damaged or edited; --edited takes it if that was on purpose", name, err)
+		}
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return e, func() { _ = f.Close() }, nil

@@ -40,7 +40,8 @@ func runEdit(c *Call) error {
 	}
 	saved, err := e.session()
 	if err != nil && e.changed {
-		return fmt.Errorf("%w\nThe edited text is kept in %s", err, e.file)
+		fmt.Fprintf(c.Err, "The edited text is kept in %s\n", e.file) // whatever the form of the output
+		return err
 	}
 	if removed := os.Remove(e.file); err == nil {
 		err = removed

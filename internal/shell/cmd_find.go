@@ -15,7 +15,7 @@ import (
 
 var findCommand = &Command{
 	Name: "find", Group: GroupTrees, Usage: "[conditions] [path]", Summary: "List the nodes of a subtree that meet all conditions.",
-	Details: `Numbers and ages are +n for more than n, -n for less, n for exactly that, and a..b for a range. Sizes take k, M and G
+	Details: `Numbers and ages are +n for more than n, -n for less, n for exactly that, and a..b, a.. or ..b for a range. Sizes take k, M and G
 (1024), ages s, m, h and d. A sequential node is told by its name, which ends in ten digits. Servers do not say which nodes
 are containers or have a TTL; an export made from a snapshot does, see --kinds.`,
 	Examples: []string{
@@ -169,15 +169,18 @@ func (c *Call) ranges(f *subtree.Filter) error {
 	return nil
 }
 
-// parseRange reads n, +n, -n or a..b.
+// parseRange reads n, +n, -n or a..b, of which one end may be left out.
 func parseRange(s string, unit func(string) (int64, error)) (*subtree.Range, error) {
 	if low, high, ok := strings.Cut(s, ".."); ok {
-		a, err := unit(low)
-		if err != nil {
-			return nil, err
+		r := &subtree.Range{Min: math.MinInt64, Max: math.MaxInt64}
+		var err error
+		if low != "" {
+			r.Min, err = unit(low)
 		}
-		b, err := unit(high)
-		return &subtree.Range{Min: a, Max: b}, err
+		if high != "" && err == nil {
+			r.Max, err = unit(high)
+		}
+		return r, err
 	}
 	n, err := unit(strings.TrimLeft(s, "+-"))
 	switch {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"quokka/client"
@@ -77,11 +78,26 @@ func (c *Call) beside(servers, authFile string) (*client.Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, o.SessionTimeout)
 	defer cancel()
-	other, err := client.Dial(ctx, servers, o)
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach %s: %w", servers, err)
+	hosts, _, _ := strings.Cut(servers, "/")
+	left := int64(len(strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' })))
+	var failed atomic.Int64
+	var last atomic.Pointer[client.DialInfo]
+	o.Hooks.Dial = func(d client.DialInfo) {
+		if d.Err != nil {
+			last.Store(&d)
+			if failed.Add(1) >= left {
+				cancel() // each was tried; a session that lives later goes on trying
+			}
+		}
 	}
-	return other, nil
+	other, err := client.Dial(ctx, servers, o)
+	if err != nil && c.Context.Err() == nil {
+		if d := last.Load(); d != nil {
+			err = d.Err
+		}
+		return nil, fmt.Errorf("cannot reach %s: %v", servers, err) // not as an error of a node
+	}
+	return other, err
 }
 
 // persist lets a command that works for long live through the loss of a
@@ -124,7 +140,7 @@ func (c *Call) kinds() (subtree.Kinds, error) {
 		return nil, fmt.Errorf("--kinds: %w", err)
 	}
 	defer f.Close()
-	e, err := subtree.OpenExport(f, false)
+	e, err := subtree.OpenExport(f, true) // it is only asked what it knows, and may be written by hand
 	if err != nil {
 		return nil, fmt.Errorf("--kinds %s: %w", f.Name(), err)
 	}

@@ -28,6 +28,9 @@ type Export struct {
 	edited bool
 }
 
+// ErrChecksum says that an export is not as it was written.
+var ErrChecksum = errors.New("the checksum does not match")
+
 // maxLine bounds a line in bytes. It leaves room for the largest data that
 // any jute.maxbuffer in use allows.
 const maxLine = 512 << 20
@@ -177,10 +180,10 @@ func (e *Export) footer(line []byte, rest *bufio.Reader, count int64, sum []byte
 		return errors.New("the footer cannot be read")
 	}
 	if f.Nodes != count && !e.edited {
-		return fmt.Errorf("it has %d nodes, and the footer says %d", count, f.Nodes)
+		return fmt.Errorf("it has %d nodes, and the footer says %d: %w", count, f.Nodes, ErrChecksum)
 	}
 	if f.SHA256 != hex.EncodeToString(sum) && !e.edited {
-		return errors.New("the checksum does not match: it was damaged, or edited: say so if that was on purpose")
+		return ErrChecksum
 	}
 	// Reading on to the end lets gzip check its own sum.
 	if n, err := io.Copy(io.Discard, rest); err != nil {
