@@ -20,7 +20,7 @@ var editCommand = &Command{
 	Details: `The text is in a temporary file that only its owner may read. Nothing is written if it was not changed, and nothing is
 overwritten that somebody else has written meanwhile: then it is shown what they changed, and asked what to do. Text that is
 not written stays in its file. A newline that the editor added at the end is taken off again. -y writes what is no JSON any more.`,
-	Examples: []string{"edit /app/config", "EDITOR='code --wait' quokka edit /app/config"},
+	Examples: []string{"edit /app/config", "edit -b /app/blob  # as base64"},
 	Flags:    []Flag{{Name: "b", Doc: "edit binary data, as base64"}, yesFlag},
 	Args:     []Arg{ArgPath}, Min: 1, Max: 1, Foreign: true,
 	Run: runEdit,

@@ -22,7 +22,7 @@ and time, between a header and a footer with a checksum; import and diff refuse 
 is compressed; - is standard output. It may hold secrets, so only its owner may read it. Nodes are read one after the other
 while others may change them; for one moment of the whole tree take a snapshot. Servers do not tell containers and TTL
 nodes from persistent ones; --kinds names an export that does.`,
-	Examples: []string{"export /app app.jsonl.gz", "export / - | gzip > all.jsonl.gz"},
+	Examples: []string{"export /app app.jsonl.gz", "export / -  # to standard output, for a pipe"},
 	Flags:    []Flag{{Name: "f", Doc: "replace a file that exists"}, kindsFlag},
 	Args:     []Arg{ArgPath, ArgFile}, Min: 2, Max: 2, Foreign: true,
 	Run: runExport,

@@ -20,7 +20,7 @@ while no server was reached is found by reading the subtree again and marked wit
 between is never seen. The path need not exist. The exit code is 1 if --timeout ends before --count changes came.`,
 	Examples: []string{
 		"watch /app", "watch --diff /app/config  # with the lines that changed", "watch --count 1 --timeout 30s /app/ready  # wait for it",
-		"watch -o json / | jq .path",
+		"watch -o json /  # a line of JSON for each change, for programs",
 	},
 	Flags: []Flag{
 		{Name: "data", Doc: "print the new data"}, {Name: "diff", Doc: "print which lines of the data changed; keeps all data in memory"},

@@ -1,12 +1,14 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"quokka/client"
+	"quokka/internal/proto"
 	"quokka/internal/render"
 )
 
@@ -254,7 +256,7 @@ func runCount(c *Call) error {
 }
 
 var ephemeralsCommand = &Command{
-	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, below a path if one is given.",
+	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, those whose path begins like the one given.",
 	Args: []Arg{ArgPath},
 	Run:  runEphemerals,
 }
@@ -264,9 +266,18 @@ func runEphemerals(c *Call) error {
 	if len(c.Args) > 0 {
 		prefix = c.Path(0)
 	}
-	paths, err := c.Client.GetEphemerals(c.Context, prefix)
+	if why := proto.ValidatePath(prefix); why != "" {
+		return &client.Error{Op: "getEphemerals", Path: prefix, Code: client.ErrBadArguments, Err: errors.New(why)}
+	}
+	all, err := c.Client.GetEphemerals(c.Context, "/")
 	if err != nil {
 		return err
+	}
+	var paths []string
+	for _, p := range all { // Java compares letters, not names: /a/lock finds /a/lock-1
+		if strings.HasPrefix(p, prefix) {
+			paths = append(paths, p)
+		}
 	}
 	slices.Sort(paths)
 	return c.Result(orEmpty(paths), func(w io.Writer) error {

@@ -65,6 +65,9 @@ func runCreate(c *Call) error {
 	}
 	if acl != "" {
 		list, err := c.parseACL(acl)
+		if codeOf(err) == client.ErrInvalidACL {
+			c.Note("KeeperErrorCode = InvalidACL")
+		}
 		if err != nil {
 			return err
 		}

@@ -68,7 +68,9 @@ func (c *Command) parseFlags(words []string) (parsed, error) {
 	var open *Flag // waits for its value
 	for i, word := range words {
 		switch {
-		case word == "--" && open == nil:
+		case word == "--" && open != nil:
+			return p, c.missing(*open)
+		case word == "--":
 			p.args = append(p.args, words[i+1:]...)
 			return p, c.checkRequired(p)
 		case open != nil && !c.looksLikeFlag(word):
@@ -123,7 +125,7 @@ func (c *Command) looksLikeFlag(word string) bool {
 func (c *Command) parseWord(p *parsed, word string) (open *Flag, err error) {
 	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	unknown := &usageError{c, "UnrecognizedOptionException", "Unrecognized option: " + word}
-	if f, ok := c.flag(name); ok {
+	if f, ok := c.flag(name); ok && (len(name) > 1 || !strings.HasPrefix(word, "--")) {
 		if err := c.choose(p, f); err != nil {
 			return nil, err
 		}

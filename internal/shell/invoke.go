@@ -25,6 +25,9 @@ type Streams struct {
 // Names are the base names of argv[0] under which the program is zkCli.sh.
 var Names = []string{"zkCli.sh", "zkCli"}
 
+// ownNames are the shell's names as a command of the program.
+var ownNames = []string{"shell", "cli"}
+
 // Variables of the environment. QUOKKA_* are keys of servers.
 const (
 	envServer = "ZK_SERVER" // a connect string, for where no -server is given
@@ -44,6 +47,7 @@ type invocation struct {
 	authFile               string
 	help                   bool
 	known                  int      // how many words were options
+	named                  bool     // the shell was named, and its options go on behind that
 	ignored                []string // options nobody knows
 	command                []string
 }
@@ -84,6 +88,10 @@ func parseInvocation(words []string) (*invocation, error) {
 	options := v.options()
 	for i := 0; i < len(words); i++ {
 		word := words[i]
+		if slices.Contains(ownNames, word) && !v.named {
+			v.named = true
+			continue
+		}
 		if !strings.HasPrefix(word, "-") || word == "-" {
 			v.command = words[i:]
 			break
@@ -110,14 +118,19 @@ func parseInvocation(words []string) (*invocation, error) {
 // begins with the shell's options or with the name of a command.
 func Wants(words []string) bool {
 	v, err := parseInvocation(words)
-	if len(v.ignored) > 0 || v.known == 1 && v.help {
+	switch {
+	case v.named:
+		return true
+	case len(v.ignored) > 0 || v.known == 1 && v.help:
 		return false
-	}
-	if len(v.command) == 0 {
+	case len(v.command) == 0:
 		return v.known > 0 || err != nil
 	}
 	return find(v.command[0]) != nil
 }
+
+// Suggest returns the name of a command that somebody may have meant, or "".
+func Suggest(name string) string { return similar(name) }
 
 // Main runs a command line and returns the exit code: the command that it
 // names, or what standard input says. zkCli says that the program was called

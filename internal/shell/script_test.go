@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"quokka": program, "zkCli.sh": program})
 }
 
+// superDigest is that of super:quokka.
+const superDigest = "super:Nfuos+R8P020LEBpK+J41QAprGA="
+
 // TestScripts runs testdata/script, each script against servers of its own:
 // three for those whose name begins with ensemble, else one. ZK_SERVER leads
 // to them.
@@ -30,7 +33,9 @@ func TestScripts(t *testing.T) {
 			if strings.HasPrefix(name, "script-ensemble") {
 				servers = 3
 			}
-			s, err := quokkatest.New(servers, quokkatest.Options{Settings: map[string]string{"reconfigEnabled": "true", "skipACL": "no"}})
+			s, err := quokkatest.New(servers, quokkatest.Options{Settings: map[string]string{
+				"reconfigEnabled": "true", "DigestAuthenticationProvider.superDigest": superDigest,
+			}})
 			if err != nil {
 				return err
 			}

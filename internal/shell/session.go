@@ -13,7 +13,8 @@ import (
 // A session is a client with what the shell must know of its life.
 type session struct {
 	client  *client.Client
-	servers int // in the connect string
+	first   chan struct{} // closed when the first connection was told of
+	servers int           // in the connect string
 
 	mu     sync.Mutex
 	up     bool // was connected once
@@ -23,6 +24,16 @@ type session struct {
 
 	armed armed
 	auth  []client.Auth // of addauth, for sessions beside this one
+	once  sync.Once
+}
+
+// awaitFirst waits until a server was found for the first time, and has been
+// told of, or ctx ends: what a command prints comes after that.
+func (l *session) awaitFirst(ctx context.Context) {
+	select {
+	case <-l.first:
+	case <-ctx.Done():
+	}
 }
 
 // state returns the name Java has for the present state.
@@ -43,7 +54,7 @@ func (s *Shell) connect() error {
 // open starts a session with other servers, in place of the present one.
 func (s *Shell) open(servers string) error {
 	hosts, _, _ := strings.Cut(servers, "/")
-	next := &session{servers: max(len(strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' })), 1)}
+	next := &session{first: make(chan struct{}), servers: max(len(strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' })), 1)}
 	o := s.opts.Client
 	o.MaxWatchQueue = 1 // events are taken from the hook, in their order
 	o.Hooks = client.Hooks{
@@ -68,7 +79,7 @@ func (s *Shell) await(c *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.SessionTimeout())
 	defer cancel()
 	if err := c.WaitConnected(ctx); err != nil {
-		return fmt.Errorf("KeeperErrorCode = ConnectionLoss: %w", err)
+		return javaError("KeeperErrorCode = ConnectionLoss: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
 }
@@ -108,6 +119,9 @@ func (s *Shell) stateChanged(l *session, v client.StateChange) {
 	l.up = l.up || v.State.Up()
 	l.now = v.State
 	l.mu.Unlock()
+	if !again && (v.State.Up() || v.State.Final()) {
+		defer l.once.Do(func() { close(l.first) })
+	}
 	switch {
 	case s.opts.ZkCli:
 		if s.events.Load() {

@@ -192,6 +192,7 @@ func (s *Shell) runOnline(c *Call) int {
 		defer s.live.guard(nil)
 	}
 	c.Context, c.Client = ctx, s.live.client
+	s.live.awaitFirst(ctx)
 	return s.fail(c, c.Command.Run(c))
 }
 
