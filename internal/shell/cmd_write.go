@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -265,6 +266,13 @@ func runDeleteall(c *Call) error {
 	}
 	if err := c.persist(); err != nil {
 		return err
+	}
+	if c.ZkCli() { // which reads all of it first, and gives up if it may not
+		for n, err := range subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{}) {
+			if err = cmp.Or(err, n.Err); err != nil {
+				return err
+			}
+		}
 	}
 	b := c.newBar(total)
 	r, err := subtree.Delete(c.Context, c.Client, root, subtree.DeleteOptions{Limits: subtree.Limits{Parts: max(batch, 1)}, Progress: b.show})
