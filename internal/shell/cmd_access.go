@@ -33,7 +33,11 @@ func runGetACL(c *Call) error {
 	}
 	node := render.Node{Path: path, ACL: ACLsOf(list), Stat: new(StatOf(stat))}
 	return c.Result(node, func(w io.Writer) error {
-		if err := render.ACLText(w, node.ACL); err != nil || !c.Has("s") {
+		var text strings.Builder
+		if err := render.ACLText(&text, node.ACL); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, c.Shown(text.String())); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, node.Stat)
@@ -195,7 +199,7 @@ func runWhoami(c *Call) error {
 			return err
 		}
 		for _, id := range all {
-			if _, err := fmt.Fprintf(w, "%s: %s\n", id.Scheme, id.User); err != nil {
+			if _, err := fmt.Fprintln(w, c.Shown(id.Scheme+": "+id.User)); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func runConfig(c *Call) error {
 		if c.Has("c") {
 			text = answer.Version + " " + strings.Join(answer.Clients, ",")
 		}
-		if _, err := fmt.Fprintln(w, text); err != nil || !c.Has("s") {
+		if _, err := fmt.Fprintln(w, c.Shown(text)); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, &answer.Stat)
@@ -125,7 +125,7 @@ func runReconfig(c *Call) error {
 		return err
 	}
 	return c.Result(answer, func(w io.Writer) error {
-		if _, err := fmt.Fprintf(w, "Committed new configuration:\n%s\n", data); err != nil || !c.Has("s") {
+		if _, err := fmt.Fprintf(w, "Committed new configuration:\n%s\n", c.Shown(string(data))); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, &answer.Stat)

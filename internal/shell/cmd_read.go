@@ -169,10 +169,7 @@ func runGet(c *Call) error {
 		if err != nil {
 			return err
 		}
-		if c.Terminal() && !c.ZkCli() {
-			text = render.Printable(text)
-		}
-		if _, err := fmt.Fprintln(w, text); err != nil || !c.Has("s") {
+		if _, err := fmt.Fprintln(w, c.Shown(text)); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, node.Stat)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"path"
 	"strconv"
+	"strings"
 
 	"quokka/internal/render"
 )
@@ -73,7 +74,7 @@ func runConnect(c *Call) error {
 	if len(c.Args) > 0 {
 		servers = c.Args[0]
 	}
-	s.close()
+	s.close(c.Context)
 	if err := s.open(servers); err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ var closeCommand = &Command{
 
 func runClose(c *Call) error {
 	id := c.Client.Session().ID
-	c.shell.close()
+	c.shell.close(c.Context)
 	return c.Done(struct {
 		Session render.Hex `json:"session"`
 	}{render.Hex(id)})
@@ -159,13 +160,29 @@ var helpCommand = &Command{
 
 func runHelp(c *Call) error {
 	if len(c.Args) == 0 {
-		return WriteCommands(c.Out)
+		return c.Result(summaries(), WriteCommands)
 	}
 	cmd := find(c.Args[0])
 	if cmd == nil {
 		return exitError{c.shell.notFound(c.Args[0])}
 	}
 	return cmd.writeHelp(c.Out)
+}
+
+// A summary is a command in the list of all.
+type summary struct {
+	Name    string   `json:"name"`
+	Aliases []string `json:"aliases,omitempty"`
+	Usage   string   `json:"usage"`
+	Summary string   `json:"summary"`
+}
+
+func summaries() []summary {
+	var all []summary
+	for _, c := range Commands() {
+		all = append(all, summary{c.Name, c.Aliases, strings.TrimSpace(c.usage()), c.Summary})
+	}
+	return all
 }
 
 var quitCommand = &Command{

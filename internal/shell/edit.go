@@ -18,7 +18,10 @@ import (
 // a signal.
 type editor struct {
 	shell   *Shell
-	in, out *os.File
+	in      io.Reader
+	out     io.Writer
+	raw     func() (restore func(), err error)
+	size    func() (width, height int)
 	history *history
 	term    *term.Terminal
 	search  search
@@ -36,7 +39,20 @@ func newEditor(s *Shell) *editor {
 	if !s.inTerminal || !s.outTerminal || !inOK || !outOK || s.environ("TERM") == "dumb" {
 		return nil
 	}
-	return &editor{shell: s, in: in, out: out, history: openHistory(s.historyFile())}
+	return &editor{
+		shell: s, in: in, out: out, history: openHistory(s.historyFile()),
+		raw: func() (func(), error) {
+			old, err := term.MakeRaw(int(in.Fd()))
+			return func() { _ = term.Restore(int(in.Fd()), old) }, err // nothing can be done about a failure
+		},
+		size: func() (int, int) {
+			width, height, err := term.GetSize(int(out.Fd()))
+			if err != nil || width < 1 || height < 1 {
+				return 80, 24
+			}
+			return width, height
+		},
+	}
 }
 
 // Read passes on what is typed, and notes Ctrl-C.
@@ -53,7 +69,7 @@ func (e *editor) Write(p []byte) (int, error) { return e.out.Write(p) }
 // line reads a line. It returns errInterrupted after Ctrl-C, io.EOF after
 // Ctrl-D, and ctx's error when that ends; the terminal is then as it was.
 func (e *editor) line(ctx context.Context, prompt string, keep bool) (string, error) {
-	old, err := term.MakeRaw(int(e.in.Fd()))
+	restore, err := e.raw()
 	if err != nil {
 		return "", fmt.Errorf("cannot read from the terminal: %w", err)
 	}
@@ -63,9 +79,7 @@ func (e *editor) line(ctx context.Context, prompt string, keep bool) (string, er
 		e.term.History = e.history
 		e.term.AutoCompleteCallback = e.key
 	}
-	if width, height, err := term.GetSize(int(e.out.Fd())); err == nil && width > 0 && height > 0 {
-		_ = e.term.SetSize(width, height) // a wrong size only looks bad
-	}
+	_ = e.term.SetSize(e.size()) // a wrong size only looks bad
 	e.term.SetPrompt(prompt)
 	e.history.paused = !keep
 	e.shell.out.setAbove(func(_ io.Writer, p []byte) (int, error) { return e.term.Write(p) })
@@ -84,7 +98,7 @@ func (e *editor) line(ctx context.Context, prompt string, keep bool) (string, er
 	case <-ctx.Done():
 		r.err = ctx.Err()
 	}
-	_ = term.Restore(int(e.in.Fd()), old) // nothing can be done about it
+	restore()
 	e.shell.out.setAbove(nil)
 	if errors.Is(r.err, io.EOF) {
 		e.term = nil // it would find the same key again
@@ -155,7 +169,8 @@ func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
 	case '\t':
 		before, list := e.shell.complete(line[:pos])
 		if len(list) > 0 {
-			fmt.Fprint(e.term, columns(list, e.width()))
+			width, _ := e.size()
+			fmt.Fprint(e.term, columns(list, width))
 		}
 		return before + line[pos:], len(before), true
 	case 'R' - '@':
@@ -179,14 +194,6 @@ func (e *editor) older(line string) string {
 		}
 	}
 	return line
-}
-
-func (e *editor) width() int {
-	width, _, err := term.GetSize(int(e.out.Fd()))
-	if err != nil || width < 1 {
-		return 80
-	}
-	return width
 }
 
 // columns writes names beside each other.

@@ -100,9 +100,13 @@ func (s *Shell) complain(f failure) {
 		_ = render.JSON(s.err, f, s.errTerminal)
 		return
 	}
-	text := f.Error + "\n"
+	paint := func(_ Style, text string) string { return text }
+	if s.wantsColour(s.errTerminal) {
+		paint = colour
+	}
+	text := paint(StyleBad, f.Error) + "\n"
 	if f.Hint != "" {
-		text += "hint: " + f.Hint + "\n"
+		text += paint(StyleFaint, "hint: "+f.Hint) + "\n"
 	}
 	fmt.Fprint(s.err, text)
 }

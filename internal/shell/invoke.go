@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/magiconair/properties"
+
 	"quokka/client"
 )
 
@@ -195,7 +197,8 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 		Environ: streams.Environ, In: streams.In, Out: streams.Out, Err: streams.Err,
 	}
 	if !zkCli && len(v.ignored) > 0 {
-		return o, fmt.Errorf("unknown option %s; --help lists all", v.ignored[0])
+		name, _, _ := strings.Cut(v.ignored[0], "=") // the value may be a secret
+		return o, fmt.Errorf("unknown option %s; --help lists all", name)
 	}
 	if o.Servers == "" {
 		o.Servers = lookup(streams.Environ, envServer)
@@ -217,7 +220,7 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 		}
 	}
 	o.Client = client.Options{SessionTimeout: time.Duration(ms) * time.Millisecond, ReadOnly: v.readOnly, RetryReads: 1}
-	if err := v.secure(&o.Client); err != nil {
+	if err := v.secure(&o.Client, zkCli, streams.Environ); err != nil {
 		return o, err
 	}
 	var err error
@@ -225,12 +228,24 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 	return o, err
 }
 
-// secure sets up TLS, by our own options or by a file for Java's client.
-func (v *invocation) secure(o *client.Options) error {
+// secure sets up TLS, by our own options or as Java's client is told: by a
+// file, and under the name of zkCli.sh by the properties in the variables of
+// the environment that zkCli.sh hands to Java.
+func (v *invocation) secure(o *client.Options, zkCli bool, environ []string) error {
+	p := properties.NewProperties()
+	p.DisableExpansion = true
+	if zkCli {
+		for _, name := range []string{"CLIENT_JVMFLAGS", "JVMFLAGS"} {
+			addFlags(p, lookup(environ, name))
+		}
+	}
 	if v.configuration != "" {
-		if err := applyProperties(v.configuration, o); err != nil {
+		if err := addFile(p, v.configuration); err != nil {
 			return err
 		}
+	}
+	if err := applyProperties(p, o); err != nil {
+		return err
 	}
 	if v.tlsCA == "" && v.tlsCert == "" && v.tlsKey == "" {
 		return nil

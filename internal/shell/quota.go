@@ -57,15 +57,16 @@ func (q quota) get(name string) int64 {
 // String returns count and bytes first, and all else behind an equals sign
 // that hides it from servers before 3.7.
 func (q quota) String() string {
-	s := fmt.Sprintf("%s=%d,%s=%d", softCount, q.get(softCount), softBytes, q.get(softBytes))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s=%d,%s=%d", softCount, q.get(softCount), softBytes, q.get(softBytes))
 	mark := "="
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if name != softCount && name != softBytes {
-			s += fmt.Sprintf("%s;%s=%d", mark, name, q[name])
+			fmt.Fprintf(&b, "%s;%s=%d", mark, name, q[name])
 			mark = ""
 		}
 	}
-	return s
+	return b.String()
 }
 
 // warnings says where a limit is below what is there already.

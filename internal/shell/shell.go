@@ -85,16 +85,16 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// wantsColour follows the option, and NO_COLOR (no-color.org) where that
-// leaves it to us.
-func (s *Shell) wantsColour() bool {
+// wantsColour follows the option, and where that leaves it to us, NO_COLOR
+// (no-color.org) and whether a person reads.
+func (s *Shell) wantsColour(terminal bool) bool {
 	switch s.opts.Colour {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
-	return s.outTerminal && !s.json && !s.opts.ZkCli && s.environ("NO_COLOR") == "" && s.environ("TERM") != "dumb"
+	return terminal && !s.json && !s.opts.ZkCli && s.environ("NO_COLOR") == "" && s.environ("TERM") != "dumb"
 }
 
 // environ returns a variable of the environment.
@@ -115,14 +115,25 @@ func (s *Shell) leave() {
 	if !s.quit {
 		s.events.Store(false)
 	}
-	s.close()
+	s.close(context.Background())
 }
 
 // close ends the session. Java leaves it to its timeout when the input ends;
 // ephemeral nodes of a shell that has gone serve nobody.
-func (s *Shell) close() {
-	if s.live != nil {
-		_ = s.live.client.Close() // a session that cannot be closed expires
+func (s *Shell) close(ctx context.Context) {
+	if s.live == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	done, session := make(chan struct{}), s.live.client
+	go func() {
+		defer close(done)
+		_ = session.Close() // a session that cannot be closed expires
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -136,7 +147,7 @@ func (s *Shell) execute(ctx context.Context, words []string) {
 // run runs one command and returns its exit code.
 func (s *Shell) run(ctx context.Context, words []string) int {
 	s.json = s.opts.JSON
-	s.colour = s.wantsColour()
+	s.colour = s.wantsColour(s.outTerminal)
 	cmd := find(words[0])
 	if cmd == nil {
 		return s.notFound(words[0])
@@ -170,7 +181,7 @@ func (s *Shell) chooseOutput(c *Call) error {
 		s.json, s.colour = true, s.opts.Colour == "always"
 	case "text":
 		s.json = false
-		s.colour = s.wantsColour()
+		s.colour = s.wantsColour(s.outTerminal)
 	default:
 		return fmt.Errorf("-o %s: want text or json", format)
 	}
@@ -291,6 +302,9 @@ func (s *Shell) ask(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 }
+
+// closeTimeout bounds how long the end of a session waits for the server.
+const closeTimeout = 2 * time.Second
 
 // firstPrompt is how long the first prompt waits for a server.
 const firstPrompt = 300 * time.Millisecond

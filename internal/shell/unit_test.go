@@ -194,3 +194,23 @@ func TestJavaTextOfEveryCode(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestColours(t *testing.T) {
+	for _, c := range []struct {
+		option, environ string
+		terminal, zkCli bool
+		json, want      bool
+	}{
+		{"", "TERM=xterm", true, false, false, true}, {"auto", "TERM=xterm", true, false, false, true}, {"auto", "", false, false, false, false},
+		{"auto", "NO_COLOR=1", true, false, false, false}, {"auto", "TERM=dumb", true, false, false, false}, {"auto", "", true, true, false, false},
+		{"auto", "", true, false, true, false}, {"always", "NO_COLOR=1", false, false, false, true}, {"never", "", true, false, false, false},
+	} {
+		var out, errs strings.Builder
+		s := newShell(Options{In: strings.NewReader(""), Out: &out, Err: &errs, Colour: c.option, Environ: []string{c.environ}, ZkCli: c.zkCli})
+		s.errTerminal, s.json = c.terminal, c.json
+		s.complain(failure{Error: "bad", Hint: "better"})
+		if got := strings.Contains(errs.String(), "\x1b["); got != c.want {
+			t.Errorf("%+v: %q", c, errs.String())
+		}
+	}
+}
