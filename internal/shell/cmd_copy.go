@@ -19,7 +19,7 @@ var transferFlags = []Flag{
 const sidesDetails = `
 A path may be on other servers: host:port/path, or --to-server for the second one, for which a chroot may be given.
 Data, ACLs and the counters that number sequential nodes are written, and kinds as far as they are known: servers do not tell
-containers and TTL nodes from persistent ones, an export made from a snapshot does (--kinds). Ephemeral nodes are left out.
+containers and TTL nodes from persistent ones, a snapshot does (--kinds). Ephemeral nodes are left out.
 A counter can only be raised by creating and deleting a child for each number, which is done in transactions of 250 numbers.
 Nodes are read one after the other while others may change them.`
 
@@ -91,12 +91,15 @@ func (c *Call) transferOptions() (subtree.TransferOptions, error) {
 		return o, errors.New("--max-raise wants a number from 1; --no-counters leaves the counters")
 	}
 	o.MaxRaise = int64(limit)
-	o.Kinds, err = c.kinds()
-	return o, err
+	return o, nil
 }
 
 // transfer copies from the first subtree to the second.
 func (c *Call) transfer(o subtree.TransferOptions) error {
+	kinds, err := c.kinds()
+	if err != nil {
+		return err
+	}
 	if err := c.persist(); err != nil {
 		return err
 	}
@@ -111,6 +114,7 @@ func (c *Call) transfer(o subtree.TransferOptions) error {
 			return err
 		}
 	}
+	o.Kinds = kinds.Of(from.Client, from.Root)
 	b := c.newBar(c.count(from))
 	c.follow(&o, b)
 	r, err := subtree.Copy(c.Context, from, to, o)
@@ -155,7 +159,7 @@ func runMv(c *Call) error {
 		return err
 	}
 	from, to := c.Path(0), c.Path(1)
-	r, err := subtree.Move(c.Context, c.Client, from, to, subtree.MoveOptions{Kinds: kinds, DryRun: c.Has(dryRunFlag.Name)})
+	r, err := subtree.Move(c.Context, c.Client, from, to, subtree.MoveOptions{Kinds: kinds.Of(c.Client, from), DryRun: c.Has(dryRunFlag.Name)})
 	if err != nil {
 		return err
 	}

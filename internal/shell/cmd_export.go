@@ -21,7 +21,7 @@ var exportCommand = &Command{
 and time, between a header and a footer with a checksum; import and diff refuse it when it was cut off. A name that ends in .gz
 is compressed; - is standard output. It may hold secrets, so only its owner may read it. Nodes are read one after the other
 while others may change them; for one moment of the whole tree take a snapshot. Servers do not tell containers and TTL
-nodes from persistent ones; --kinds names an export that does.`,
+nodes from persistent ones; --kinds names a file that does.`,
 	Examples: []string{"export /app app.jsonl.gz", "export / -  # to standard output, for a pipe"},
 	Flags:    []Flag{{Name: "f", Doc: "replace a file that exists"}, kindsFlag},
 	Args:     []Arg{ArgPath, ArgFile}, Min: 2, Max: 2, Foreign: true,
@@ -45,7 +45,7 @@ func runExport(c *Call) error {
 	}
 	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
 	header := subtree.ExportHeader{Root: root, Source: c.shell.opts.Servers, Created: time.Now().UTC().Truncate(time.Second)}
-	nodes := subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{Data: true, ACL: true, Kinds: kinds})
+	nodes := subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{Data: true, ACL: true, Kinds: kinds.Of(c.Client, root)})
 	var r subtree.Report
 	write := func(w io.Writer) error {
 		var err error

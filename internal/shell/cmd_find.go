@@ -17,11 +17,11 @@ var findCommand = &Command{
 	Name: "find", Group: GroupTrees, Usage: "[conditions] [path]", Summary: "List the nodes of a subtree that meet all conditions.",
 	Details: `Numbers and ages are +n for more than n, -n for less, n for exactly that, and a..b, a.. or ..b for a range. Sizes take k, M and G
 (1024), ages s, m, h and d. A sequential node is told by its name, which ends in ten digits. Servers do not say which nodes
-are containers or have a TTL; an export made from a snapshot does, see --kinds.`,
+are containers or have a TTL; a snapshot does, see --kinds.`,
 	Examples: []string{
 		`find --name "lock-*" /app`, "find --type ephemeral --mtime +1d /  # ephemeral nodes not touched for a day",
 		"find --size +100k -l /  # large nodes, with size, version and time", `find --path "/members/[0-9]+$" /app`,
-		"find --owner 0x100012345670000 /", "find --type sequential --count /queue",
+		"find --owner 0x100012345670000 /", "find --type sequential --count /queue", "find --type ttl --kinds snapshot.txt /  # after quokka snapshot print > snapshot.txt",
 	},
 	Flags: []Flag{
 		{Name: "name", Value: "pattern", Doc: "the name matches, with * ? [a-z]"},
@@ -52,7 +52,7 @@ func runFind(c *Call) error {
 	}
 	defer c.buffer()()
 	root, found, hidden := c.Path(0), int64(0), int64(0)
-	o := subtree.WalkOptions{MaxDepth: f.MaxDepth, System: c.Has("a"), Kinds: kinds}
+	o := subtree.WalkOptions{MaxDepth: f.MaxDepth, System: c.Has("a"), Kinds: kinds.Of(c.Client, root)}
 	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
 	defer b.wipe()
 	var seen subtree.Report
@@ -126,7 +126,7 @@ func (c *Call) filter() (*subtree.Filter, error) {
 		return nil, fmt.Errorf("--type %s: want persistent, ephemeral, sequential, container or ttl", c.Value("type"))
 	}
 	if (f.Type == subtree.ContainerType || f.Type == subtree.TTLType) && !c.Has(kindsFlag.Name) {
-		return nil, fmt.Errorf("--type %s: servers do not tell such nodes from persistent ones; --kinds names an export that does", c.Value("type"))
+		return nil, fmt.Errorf("--type %s: servers do not tell such nodes from persistent ones; --kinds names a file that does", c.Value("type"))
 	}
 	if f.MinDepth, err = c.Int("mindepth", 0); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 var (
 	toServerFlag = Flag{Name: "to-server", Value: "servers", Doc: "the second path is on these servers: host:port,host:port/chroot"}
 	toAuthFlag   = Flag{Name: "to-auth-file", Value: "file", Doc: "credentials there, scheme:credential, one a line; otherwise those of this session"}
-	kindsFlag    = Flag{Name: "kinds", Value: "file", Doc: "an export that knows which nodes are containers or have a TTL"}
+	kindsFlag    = Flag{Name: "kinds", Value: "file", Doc: "what quokka snapshot print, or Java's zkSnapShotToolkit.sh, prints of a snapshot, or an export: it knows containers and TTL nodes"}
 	dryRunFlag   = Flag{Name: "n", Doc: "dry run: say what would be done, and do nothing"}
 	yesFlag      = Flag{Name: "y", Doc: "do not ask"}
 )
@@ -130,8 +130,8 @@ func (c *Call) persist() error {
 	return nil
 }
 
-// kinds returns what the file of --kinds knows.
-func (c *Call) kinds() (subtree.Kinds, error) {
+// kinds returns what the file of --kinds knows, nil without one.
+func (c *Call) kinds() (*subtree.KindTable, error) {
 	if !c.Has(kindsFlag.Name) {
 		return nil, nil
 	}
@@ -140,14 +140,14 @@ func (c *Call) kinds() (subtree.Kinds, error) {
 		return nil, fmt.Errorf("--kinds: %w", err)
 	}
 	defer f.Close()
-	e, err := subtree.OpenExport(f, true) // it is only asked what it knows, and may be written by hand
+	t, err := subtree.ReadKinds(f)
 	if err != nil {
 		return nil, fmt.Errorf("--kinds %s: %w", f.Name(), err)
 	}
-	return e.Kinds()
+	return t, nil
 }
 
-// ask lets a person decide about something that cannot be undone, at a
+// sure lets a person decide about something that cannot be undone, at a
 // terminal. Scripts are not asked, and say -y where want is set; zkCli.sh
 // never asks.
 func (c *Call) sure(question string, want bool) error {

@@ -240,25 +240,3 @@ func parseRecord(line []byte) (Node, error) {
 	n.Stat.DataLength = int32(len(n.Data))
 	return n, nil
 }
-
-// Kinds returns what the export says of kinds. It holds the nodes that have
-// one in memory.
-func (e *Export) Kinds() (Kinds, error) {
-	type what struct {
-		kind Kind
-		ttl  time.Duration
-	}
-	known := make(map[string]what)
-	for n, err := range e.Nodes() {
-		if err != nil {
-			return nil, err
-		}
-		if n.Kind != Lasting && n.Kind != Ephemeral {
-			known[n.Path] = what{n.Kind, n.TTL}
-		}
-	}
-	return func(path string) (Kind, time.Duration, bool) {
-		k, ok := known[path]
-		return k.kind, k.ttl, ok
-	}, nil
-}
