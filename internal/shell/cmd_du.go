@@ -59,17 +59,10 @@ func runDu(c *Call) error {
 	if err := c.persist(); err != nil {
 		return err
 	}
-	root := c.Path(0)
-	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
-	defer b.wipe()
-	var all []subtree.Usage
-	for u, err := range subtree.Measure(c.Context, c.Client, root, depth, b.show) {
-		if err != nil {
-			return err
-		}
-		all = append(all, u)
+	all, err := c.measure(c.Path(0), depth)
+	if err != nil {
+		return err
 	}
-	b.wipe()
 	unreadable := all[len(all)-1].Unreadable // the root comes last
 	slices.SortFunc(all, func(x, y subtree.Usage) int { return cmp.Or(order(x, y), subtree.Compare(x.Path, y.Path)) })
 	if top > 0 && len(all) > top {
@@ -82,10 +75,21 @@ func runDu(c *Call) error {
 			return err
 		}
 	}
-	if unreadable > 0 {
-		c.Note("%s could not be read, nor what is below", count(unreadable, "node"))
-	}
+	c.unseen(unreadable)
 	return nil
+}
+
+// measure returns the usage of all nodes down to a depth, the root last.
+func (c *Call) measure(root string, depth int) (all []subtree.Usage, err error) {
+	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
+	defer b.wipe()
+	for u, err := range subtree.Measure(c.Context, c.Client, root, depth, b.show) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
 }
 
 // size writes bytes for people, or as a number if they want that.

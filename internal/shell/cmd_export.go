@@ -43,12 +43,24 @@ func runExport(c *Call) error {
 	if err := c.persist(); err != nil {
 		return err
 	}
+	r, err := c.export(root, name, kinds)
+	var partial *subtree.PartialError
+	if err != nil && !errors.As(err, &partial) {
+		return err
+	}
+	if name == "-" { // the report must not mix with the export
+		return err
+	}
+	return c.exported(r, root, name, partial)
+}
+
+// export writes a subtree to a file or to standard output.
+func (c *Call) export(root, name string, kinds *subtree.KindTable) (r subtree.Report, err error) {
 	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
+	defer b.wipe()
 	header := subtree.ExportHeader{Root: root, Source: c.shell.opts.Servers, Created: time.Now().UTC().Truncate(time.Second)}
 	nodes := subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{Data: true, ACL: true, Kinds: kinds.Of(c.Client, root)})
-	var r subtree.Report
 	write := func(w io.Writer) error {
-		var err error
 		r, err = subtree.WriteExport(w, header, nodes, b.show)
 		return err
 	}
@@ -57,18 +69,7 @@ func runExport(c *Call) error {
 	} else {
 		err = writeFile(name, write)
 	}
-	b.wipe()
-	var partial *subtree.PartialError
-	if err != nil && !errors.As(err, &partial) {
-		return err
-	}
-	if name == "-" { // the report must not mix with the export
-		if partial != nil {
-			return partial
-		}
-		return nil
-	}
-	return c.exported(r, root, name, partial)
+	return r, err
 }
 
 func noNodeUnless(ok bool, op, path string) error {

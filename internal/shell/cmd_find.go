@@ -51,34 +51,20 @@ func runFind(c *Call) error {
 		return err
 	}
 	defer c.buffer()()
-	root, found, hidden := c.Path(0), int64(0), int64(0)
+	root, found := c.Path(0), int64(0)
 	o := subtree.WalkOptions{MaxDepth: f.MaxDepth, System: c.Has("a"), Kinds: kinds.Of(c.Client, root)}
-	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
-	defer b.wipe()
-	var seen subtree.Report
-	for n, err := range subtree.Walk(c.Context, c.Client, root, o) {
-		if err != nil {
-			return err
-		}
-		seen.Seen++
-		b.show(seen)
-		if n.Err != nil {
-			hidden++
-		}
-		if !f.Match(root, &n) {
-			continue
+	err = c.search(root, o, func(b *bar, n *subtree.Node) error {
+		if !f.Match(root, n) {
+			return nil
 		}
 		if found++; c.Has("count") {
-			continue
+			return nil
 		}
 		b.wipe()
-		if err := c.Item(lineOf(root, &n), c.findText(root, &n)); err != nil {
-			return err
-		}
-	}
-	b.wipe()
-	if hidden > 0 {
-		c.Note("%s could not be read, nor what is below", count(hidden, "node"))
+		return c.Item(lineOf(root, n), c.findText(root, n))
+	})
+	if err != nil {
+		return err
 	}
 	if c.Has("count") {
 		return c.Item(struct {
@@ -86,6 +72,39 @@ func runFind(c *Call) error {
 		}{found}, strconv.FormatInt(found, 10))
 	}
 	return nil
+}
+
+// search goes through a subtree with a bar, and says how much it could not
+// see.
+func (c *Call) search(root string, o subtree.WalkOptions, visit func(*bar, *subtree.Node) error) error {
+	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
+	defer b.wipe()
+	var seen subtree.Report
+	hidden := int64(0)
+	for n, err := range subtree.Walk(c.Context, c.Client, root, o) {
+		if err != nil {
+			return err
+		}
+		seen.Seen++
+		seen.Bytes += int64(len(n.Data))
+		b.show(seen)
+		if n.Err != nil {
+			hidden++
+		}
+		if err := visit(b, &n); err != nil {
+			return err
+		}
+	}
+	b.wipe()
+	c.unseen(hidden)
+	return nil
+}
+
+// unseen says how many nodes could not be read.
+func (c *Call) unseen(n int64) {
+	if n > 0 {
+		c.Note("%s could not be read, nor what is below", count(n, "node"))
+	}
 }
 
 func (c *Call) findText(root string, n *subtree.Node) string {

@@ -147,19 +147,9 @@ func (f *follower) resync(ctx context.Context, tell bool) error {
 		}
 		at := subtree.Join(f.path, n.Path)
 		found[at] = true
-		old, was := f.known[at]
-		now := known{czxid: n.Stat.Czxid, mzxid: n.Stat.Mzxid, data: n.Data, told: old.told}
-		if tell && (!was || old.mzxid != now.mzxid) {
-			now.told = now.mzxid
-			typ := client.EventDataChanged
-			if !was || old.czxid != now.czxid {
-				typ = client.EventCreated
-			}
-			if err := f.print(ctx, client.Event{Type: typ, Path: at, Zxid: now.mzxid}, old.data, true); err != nil {
-				return err
-			}
+		if err := f.compare(ctx, at, &n, tell); err != nil {
+			return err
 		}
-		f.known[at] = now
 	}
 	for at, old := range f.known {
 		if found[at] {
@@ -174,6 +164,25 @@ func (f *follower) resync(ctx context.Context, tell bool) error {
 		}
 	}
 	return nil
+}
+
+// compare takes what was read of a node.
+func (f *follower) compare(ctx context.Context, at string, n *subtree.Node, tell bool) error {
+	old, was := f.known[at]
+	now := known{czxid: n.Stat.Czxid, mzxid: n.Stat.Mzxid, data: n.Data, told: old.told}
+	changed := tell && (!was || old.mzxid != now.mzxid)
+	if changed {
+		now.told = now.mzxid
+	}
+	f.known[at] = now
+	if !changed {
+		return nil
+	}
+	typ := client.EventDataChanged
+	if !was || old.czxid != now.czxid {
+		typ = client.EventCreated
+	}
+	return f.print(ctx, client.Event{Type: typ, Path: at, Zxid: now.mzxid}, old.data, true)
 }
 
 // event takes one event of the watch.

@@ -52,36 +52,16 @@ func runGrep(c *Call) error {
 
 // grep searches one subtree.
 func (c *Call) grep(p *subtree.Pattern, root string, around int) (found bool, err error) {
-	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
-	defer b.wipe()
-	var seen subtree.Report
-	hidden := int64(0)
-	for n, err := range subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{Data: true, System: c.Has("a")}) {
-		if err != nil {
-			return found, err
-		}
-		seen.Seen++
-		seen.Bytes += int64(len(n.Data))
-		b.show(seen)
-		if n.Err != nil {
-			hidden++
-			continue
-		}
+	err = c.search(root, subtree.WalkOptions{Data: true, System: c.Has("a")}, func(b *bar, n *subtree.Node) error {
 		lines, ok := p.Grep(n.Data, around)
-		if !ok {
-			continue
+		if !ok || n.Err != nil {
+			return nil
 		}
 		found = true
 		b.wipe()
-		if err := c.grepped(subtree.Join(root, n.Path), lines); err != nil {
-			return found, err
-		}
-	}
-	b.wipe()
-	if hidden > 0 {
-		c.Note("%s could not be read, nor what is below", count(hidden, "node"))
-	}
-	return found, nil
+		return c.grepped(subtree.Join(root, n.Path), lines)
+	})
+	return found, err
 }
 
 // grepLine is what was found, as JSON.

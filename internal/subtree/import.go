@@ -227,16 +227,24 @@ func parseRecord(line []byte) (Node, error) {
 		}
 		n.ACL = append(n.ACL, a)
 	}
+	n.Data, err = r.bytes()
+	n.Stat.DataLength = int32(len(n.Data))
+	return n, err
+}
+
+// bytes returns the data of a line, nil if it has none.
+func (r *record) bytes() ([]byte, error) {
 	switch {
 	case r.Base64 != nil && r.Data != nil:
-		return n, errors.New("both data and dataBase64")
+		return nil, errors.New("both data and dataBase64")
 	case r.Data != nil:
-		n.Data = []byte(*r.Data)
+		return []byte(*r.Data), nil
 	case r.Base64 != nil:
-		if n.Data, err = base64.StdEncoding.DecodeString(*r.Base64); err != nil {
-			return n, fmt.Errorf("dataBase64: %w", err)
+		data, err := base64.StdEncoding.DecodeString(*r.Base64)
+		if err != nil {
+			return nil, fmt.Errorf("dataBase64: %w", err)
 		}
+		return data, nil
 	}
-	n.Stat.DataLength = int32(len(n.Data))
-	return n, nil
+	return nil, nil
 }

@@ -28,63 +28,92 @@ var errTooLarge = errors.New("it does not fit into one transaction: copy it, com
 // counters are raised in the same multi. Ephemeral nodes and what is too large
 // are refused, and the error says so.
 func Move(ctx context.Context, c *client.Client, from, to string, o MoveOptions) (Report, error) {
-	var r Report
 	if err := errors.Join(refuseSystem(c, from), refuseSystem(c, to)); err != nil {
-		return r, err
+		return Report{}, err
 	}
 	if Within(from, to) || Within(to, from) {
-		return r, fmt.Errorf("%s and %s overlap: one must not be a part of the other", from, to)
+		return Report{}, fmt.Errorf("%s and %s overlap: one must not be a part of the other", from, to)
 	}
-	if o.Bytes <= 0 {
-		o.Bytes = defaultMoveBytes
-	}
-	m, deletes, size := c.Multi(), []change(nil), 0
-	var above trail[standing]
-	leave := func(path string, s standing) error {
-		ch := change{op: opRaise, path: Join(to, path), steps: int(max(0, s.counter-s.created))}
-		if size += ch.cost(); size > o.Bytes {
-			return errTooLarge
-		}
-		ch.part(m)
-		r.Raised += int64(ch.steps)
-		return nil
+	m := &move{from: from, to: to, left: o.Bytes, multi: c.Multi()}
+	if m.left <= 0 {
+		m.left = defaultMoveBytes
 	}
 	for n, err := range Walk(ctx, c, from, WalkOptions{Data: true, ACL: true, Kinds: o.Kinds}) {
 		if err == nil {
-			err = movable(&n, Join(from, n.Path))
-		}
-		if err == nil {
-			err = above.leave(n.Path, leave)
+			err = m.node(&n)
 		}
 		if err != nil {
-			return r, err
-		}
-		if up := above.top(); up != nil {
-			up.created++
-		}
-		above.enter(n.Path, standing{counter: n.Counter})
-		ch := change{op: opCreate, path: Join(to, n.Path), data: n.Data, acl: n.ACL, options: kindOptions(&n)}
-		gone := change{op: opDelete, path: Join(from, n.Path), version: n.Stat.Version}
-		if size += ch.cost() + gone.cost(); size > o.Bytes {
-			return r, errTooLarge
-		}
-		ch.part(m)
-		deletes = append(deletes, gone)
-		r.Seen, r.Bytes = r.Seen+1, r.Bytes+int64(len(n.Data))
-	}
-	if err := above.leave("", leave); err != nil {
-		return r, err
-	}
-	for _, gone := range slices.Backward(deletes) {
-		gone.part(m)
-	}
-	if !o.DryRun {
-		if _, err := m.Commit(ctx); err != nil {
 			return Report{}, err
 		}
 	}
-	r.Created, r.Deleted = r.Seen, r.Seen
-	return r, nil
+	if err := m.above.leave("", m.leave); err != nil {
+		return Report{}, err
+	}
+	for _, gone := range slices.Backward(m.deletes) {
+		gone.part(m.multi)
+	}
+	if !o.DryRun {
+		if _, err := m.multi.Commit(ctx); err != nil {
+			return Report{}, err
+		}
+	}
+	m.r.Created, m.r.Deleted = m.r.Seen, m.r.Seen
+	return m.r, nil
+}
+
+// A move is the multi of a Move as it grows.
+type move struct {
+	from, to string
+	left     int // bytes that there is room for
+	multi    *client.Multi
+	deletes  []change // come last, the lowest nodes first
+	above    trail[standing]
+	r        Report
+}
+
+// room takes bytes away.
+func (m *move) room(n int) error {
+	if m.left -= n; m.left < 0 {
+		return errTooLarge
+	}
+	return nil
+}
+
+// node adds the create of a node at its new place.
+func (m *move) node(n *Node) error {
+	if err := movable(n, Join(m.from, n.Path)); err != nil {
+		return err
+	}
+	if err := m.above.leave(n.Path, m.leave); err != nil {
+		return err
+	}
+	if up := m.above.top(); up != nil {
+		up.created++
+	}
+	m.above.enter(n.Path, standing{counter: n.Counter})
+	ch := change{op: opCreate, path: Join(m.to, n.Path), data: n.Data, acl: n.ACL, options: kindOptions(n)}
+	gone := change{op: opDelete, path: Join(m.from, n.Path), version: n.Stat.Version}
+	if err := m.room(ch.cost() + gone.cost()); err != nil {
+		return err
+	}
+	ch.part(m.multi)
+	m.deletes = append(m.deletes, gone)
+	m.r.Seen, m.r.Bytes = m.r.Seen+1, m.r.Bytes+int64(len(n.Data))
+	return nil
+}
+
+// leave raises the counter of a node whose children are all there.
+func (m *move) leave(path string, s standing) error {
+	if s.counter <= s.created {
+		return nil
+	}
+	ch := change{op: opRaise, path: Join(m.to, path), steps: int(s.counter - s.created)}
+	if err := m.room(ch.cost()); err != nil {
+		return err
+	}
+	ch.part(m.multi)
+	m.r.Raised += int64(ch.steps)
+	return nil
 }
 
 // movable returns why a node cannot be moved.

@@ -26,48 +26,63 @@ type ACLOptions struct {
 // the ACL their creator chose. What could not be set is in the error, a
 // [*PartialError].
 func SetACL(ctx context.Context, c *client.Client, root string, acl []client.ACL, aversion int32, o ACLOptions) (Report, error) {
-	var r Report
-	failed := func(ch *change, op string, err error) {
-		r.fail(ch.path, op, err)
-		if o.Failed != nil {
-			o.Failed(Failure{Path: ch.path, Op: op, Err: err})
-		}
-	}
-	w := newWriter(ctx, c, Limits{}, func(ch *change, err error) {
-		switch {
-		case err == nil:
-			r.ACLs++
-		case errors.Is(err, client.ErrNoNode):
-			r.Vanished++
-		default:
-			failed(ch, ch.op.String(), err)
-		}
-	})
+	p := &permitter{root: root, acl: acl, aversion: aversion, o: o}
+	p.w = newWriter(ctx, c, Limits{}, p.settle)
 	var tick ticker
 	var above trail[bool]
-	leave := func(path string, wanted bool) error {
-		if !wanted {
-			r.Same++
-			return nil
-		}
-		return w.add(change{op: opSetACL, path: Join(root, path), acl: acl, version: aversion})
-	}
-	for n, err := range Walk(ctx, c, root, WalkOptions{ACL: o.OnlyDifferent, Vanished: func(string) { r.Vanished++ }}) {
+	for n, err := range Walk(ctx, c, root, WalkOptions{ACL: o.OnlyDifferent, Vanished: func(string) { p.r.Vanished++ }}) {
 		if err != nil {
-			return r, errors.Join(err, w.finish())
+			return p.r, errors.Join(err, p.w.finish())
 		}
-		r.Seen++
-		tick.tell(o.Progress, &r)
-		if err := above.leave(n.Path, leave); err != nil {
-			return r, err
+		p.r.Seen++
+		tick.tell(o.Progress, &p.r)
+		if err := above.leave(n.Path, p.leave); err != nil {
+			return p.r, err
 		}
 		above.enter(n.Path, !o.OnlyDifferent || n.Err != nil || !slices.Equal(n.ACL, acl))
 		if n.Err != nil { // it may be possible to set its ACL, but what is below is unknown
-			failed(&change{path: Join(root, n.Path)}, "list the children of", n.Err)
+			p.fail(Join(root, n.Path), "list the children of", n.Err)
 		}
 	}
-	if err := errors.Join(above.leave("", leave), w.finish()); err != nil {
-		return r, err
+	if err := errors.Join(above.leave("", p.leave), p.w.finish()); err != nil {
+		return p.r, err
 	}
-	return r, r.Err()
+	return p.r, p.r.Err()
+}
+
+// A permitter is a SetACL under way.
+type permitter struct {
+	root     string
+	acl      []client.ACL
+	aversion int32
+	o        ACLOptions
+	w        *writer
+	r        Report
+}
+
+// leave sets the ACL of a node, unless it is not wanted.
+func (p *permitter) leave(path string, wanted bool) error {
+	if !wanted {
+		p.r.Same++
+		return nil
+	}
+	return p.w.add(change{op: opSetACL, path: Join(p.root, path), acl: p.acl, version: p.aversion})
+}
+
+func (p *permitter) settle(ch *change, err error) {
+	switch {
+	case err == nil:
+		p.r.ACLs++
+	case errors.Is(err, client.ErrNoNode):
+		p.r.Vanished++
+	default:
+		p.fail(ch.path, ch.op.String(), err)
+	}
+}
+
+func (p *permitter) fail(path, op string, err error) {
+	p.r.fail(path, op, err)
+	if p.o.Failed != nil {
+		p.o.Failed(Failure{Path: path, Op: op, Err: err})
+	}
 }
