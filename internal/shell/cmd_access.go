@@ -11,6 +11,7 @@ import (
 
 	"quokka/client"
 	"quokka/internal/render"
+	"quokka/internal/subtree"
 )
 
 // accessCommands are about who may do what.
@@ -81,34 +82,33 @@ func runSetACL(c *Call) error {
 // setACLs sets the list of every node of a subtree, and goes on when one
 // cannot be set.
 func setACLs(c *Call, root string, acl []client.ACL, version int32) error {
-	set, failed := 0, 0
-	err := walk(c, root, false, func(path string) error {
-		_, err := c.Client.SetACL(c.Context, path, acl, version)
-		var e *client.Error
-		switch {
-		case err == nil:
-			set++
-			return nil
-		case c.Context.Err() != nil || !errors.As(err, &e):
-			return err
-		case c.ZkCli():
-			fmt.Fprint(c.Out, keeperMessage(e, e.Code)) // without a newline, as there
-			return nil
-		}
-		failed++
-		c.Note("%s", javaText(e, e.Code))
-		return nil
+	b := c.newBar(c.count(subtree.Side{Client: c.Client, Root: root}))
+	r, err := subtree.SetACL(c.Context, c.Client, root, acl, version, subtree.ACLOptions{
+		Progress: b.show,
+		Failed: func(f subtree.Failure) {
+			var e *client.Error
+			switch b.wipe(); {
+			case !errors.As(f.Err, &e):
+				c.Note("%v", f)
+			case c.ZkCli():
+				fmt.Fprint(c.Out, keeperMessage(e, e.Code)) // without a newline, as there
+			default:
+				c.Note("%s", javaText(e, e.Code))
+			}
+		},
 	})
-	if err != nil {
+	b.wipe()
+	var partial *subtree.PartialError
+	switch {
+	case err != nil && !errors.As(err, &partial):
 		return err
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d nodes keep their old list", failed, set+failed)
+	case partial != nil && !c.ZkCli():
+		return fmt.Errorf("%d of %d nodes keep their old list", r.Seen-r.ACLs-r.Vanished, r.Seen)
 	}
 	return c.Done(struct {
 		Path  string `json:"path"`
-		Nodes int    `json:"nodes"`
-	}{root, set})
+		Nodes int64  `json:"nodes"`
+	}{root, r.ACLs})
 }
 
 // parseACL reads scheme:id:perms,… (AclParser). zkCli.sh passes over what it
@@ -170,6 +170,7 @@ func runAddauth(c *Call) error {
 	if err := c.Client.AddAuth(c.Context, c.Args[0], credential); err != nil {
 		return err
 	}
+	c.shell.live.auth = append(c.shell.live.auth, client.Auth{Scheme: c.Args[0], Data: credential})
 	return c.Done(struct {
 		Scheme string `json:"scheme"`
 	}{c.Args[0]})

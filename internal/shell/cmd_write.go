@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"quokka/client"
 	"quokka/internal/proto"
 	"quokka/internal/render"
+	"quokka/internal/subtree"
 )
 
 // writeCommands are those that change nodes.
@@ -241,8 +243,14 @@ func runDelete(c *Call) error {
 
 var deleteallCommand = &Command{
 	Name: "deleteall", Group: GroupTrees, Usage: "path [-b batch size]", Summary: "Delete a node and everything below it.",
-	Flags: []Flag{{Name: "b", Value: "nodes", Doc: "how many are deleted by one transaction, 1000"}},
-	Args:  []Arg{ArgPath}, Min: 1,
+	Details: `Children go before their parents, in transactions of the batch size and of bounded bytes. What is created meanwhile is deleted
+too; what may not be deleted is told, and the rest goes. At a terminal it asks first, unless -y is given. What the server keeps
+below /zookeeper is never deleted; of / all else is.`,
+	Examples: []string{"deleteall /app/old", "deleteall -y /app/old  # without asking", "deleteall -n /app/old  # how many nodes?"},
+	Flags: []Flag{
+		{Name: "b", Value: "nodes", Doc: "how many are deleted by one transaction, 1000"}, yesFlag, dryRunFlag,
+	},
+	Args: []Arg{ArgPath}, Min: 1,
 	Run: runDeleteall,
 }
 
@@ -252,44 +260,60 @@ func runDeleteall(c *Call) error {
 		return errors.New("-b argument must be an int value")
 	}
 	root := c.Path(0)
-	var paths []string
-	if err := walk(c, root, false, func(p string) error { paths = append(paths, p); return nil }); err != nil {
+	total, err := c.confirmDelete(root)
+	if err != nil || c.Has(dryRunFlag.Name) {
 		return err
 	}
-	ok, err := deleteAll(c, paths, max(batch, 1))
-	if err != nil {
+	if err := c.persist(); err != nil {
 		return err
 	}
-	if !ok {
+	if c.ZkCli() { // which reads all of it first, and gives up if it may not
+		for n, err := range subtree.Walk(c.Context, c.Client, root, subtree.WalkOptions{}) {
+			if err = cmp.Or(err, n.Err); err != nil {
+				return err
+			}
+		}
+	}
+	b := c.newBar(total)
+	r, err := subtree.Delete(c.Context, c.Client, root, subtree.DeleteOptions{Limits: subtree.Limits{Parts: max(batch, 1)}, Progress: b.show})
+	b.wipe()
+	var partial *subtree.PartialError
+	switch {
+	case err != nil && !errors.As(err, &partial):
+		return err
+	case partial != nil && !c.ZkCli():
+		return c.told(reportOf(r, "", root, false), err)
+	case partial != nil:
 		return c.soft("Failed to delete some node(s) in the subtree!")
 	}
-	return c.Done(pathAnswer{Path: root})
+	return c.Done(struct {
+		Path    string `json:"path"`
+		Deleted int64  `json:"deleted"`
+	}{root, r.Deleted})
 }
 
-// maxBatchBytes keeps a batch of deletes well below the size of a request.
-const maxBatchBytes = 256 << 10
-
-// deleteAll deletes nodes, last first, in batches. It tells whether all were
-// deleted.
-func deleteAll(c *Call, paths []string, batch int) (bool, error) {
-	for len(paths) > 0 {
-		m, size := c.Client.Multi(), 0
-		for len(paths) > 0 && m.Len() < batch && size < maxBatchBytes {
-			last := paths[len(paths)-1]
-			m.Delete(last, client.AnyVersion)
-			size += len(last) + 32
-			paths = paths[:len(paths)-1]
-		}
-		_, err := m.Commit(c.Context)
-		var partly *client.MultiError
-		if errors.As(err, &partly) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
+// confirmDelete says how many nodes would be deleted, to those who want to
+// know only that, and asks a person.
+func (c *Call) confirmDelete(root string) (int64, error) {
+	dry := c.Has(dryRunFlag.Name)
+	if !dry && (c.ZkCli() || c.Has(yesFlag.Name) || !c.shell.inTerminal) {
+		return c.count(subtree.Side{Client: c.Client, Root: root}), nil
 	}
-	return true, nil
+	n, err := c.Client.AllChildrenNumber(c.Context, root)
+	if err != nil {
+		return 0, err
+	}
+	total := int64(n) + 1
+	if dry {
+		return total, c.Result(struct {
+			Path  string `json:"path"`
+			Nodes int64  `json:"nodes"`
+		}{root, total}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s would be deleted\n", count(total, "node"))
+			return err
+		})
+	}
+	return total, c.sure(fmt.Sprintf("Delete %s and everything below it, %s?", root, count(total, "node")), false)
 }
 
 // soft is an error that zkCli.sh reports without failing.

@@ -23,6 +23,7 @@ type session struct {
 	giveUp context.CancelCauseFunc // of the command that waits
 
 	armed armed
+	auth  []client.Auth // of addauth, for sessions beside this one
 	once  sync.Once
 }
 

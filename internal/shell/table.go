@@ -7,7 +7,7 @@ var table []*Command
 // init fills the table: help and redo, which are in it, read it.
 func init() {
 	table = slices.Concat(
-		readCommands(), writeCommands(), accessCommands(), quotaCommands(), watchCommands(), ensembleCommands(), sessionCommands(),
+		readCommands(), writeCommands(), accessCommands(), quotaCommands(), watchCommands(), treeCommands(), ensembleCommands(), sessionCommands(),
 	)
 }
 

@@ -12,8 +12,8 @@
 //
 // A node's Stat shows the owner of an ephemeral node and nothing else: a
 // container and a node with a TTL look like persistent ones
-// (DataNode.getClientEphemeralOwner). Who knows better says so by [Kinds];
-// exports made from snapshots do.
+// (DataNode.getClientEphemeralOwner). Snapshots know better: [ReadKinds] learns
+// it from a printed one.
 //
 // The package owns nothing: it holds no session and opens no file. What lies
 // below /zookeeper is never changed by accident: walks that begin above leave

@@ -63,7 +63,7 @@ type footer struct {
 // WriteExport writes a stream of nodes in the order of a walk, as lines of
 // JSON: a header, one line for each node, and a footer with their count and a
 // checksum, by which a file that was cut off is told from a whole one. The
-// format is described in docs/shell.md.
+// format is described in docs/format/export.md.
 //
 // A node that could not be read, or whose ACL the server has masked, is left
 // out, and so is what is below it; the error then is a [*PartialError] and the

@@ -58,8 +58,9 @@ func TestImportOfAnExportMakesAnEqualTree(t *testing.T) {
 				t.Errorf("the second import: %+v, %v", r, err)
 			}
 		}
-		kinds, err := open(t, text).Kinds()
+		table, err := ReadKinds(bytes.NewReader(text))
 		must(t, err)
+		kinds := table.Of(from, root)
 		for path, want := range f.kinds {
 			if got, _, ok := kinds(path); ok != (want != Ephemeral) || ok && got != want {
 				t.Fatalf("%s is a %v in the export, want %v", path, got, want)
@@ -175,5 +176,43 @@ func TestImportPolicies(t *testing.T) {
 	}
 	if r, err := Write(t.Context(), e.Nodes(), Side{c, "/s"}, TransferOptions{Existing: Overwrite}); err != nil || r.Updated != 1 || data() != "exported" {
 		t.Errorf("overwrite: %+v, %v, %q", r, err, data())
+	}
+}
+
+func TestKindsComeFromPrintedSnapshots(t *testing.T) {
+	const printed = `ZNode Details (count=4):
+----
+/
+  cZxid = 0x00000000000000
+  ephemeralOwner = 0x00000000000000
+  dataLength = 0
+----
+/app/c
+  ephemeralOwner = 0x8000000000000000
+----
+/app/t
+  ephemeralOwner = 0xff000000000003e8
+----
+/app/e
+  ephemeralOwner = 0x100000000000001
+----
+Session Details (sid, timeout, ephemeralCount):
+`
+	c := dial(t, quokkatest.Start(t, 1))
+	table, err := ReadKinds(strings.NewReader(printed))
+	must(t, err)
+	sub, err := c.Sub("/app")
+	must(t, err)
+	for _, kinds := range []Kinds{table.Of(c, "/app"), table.Of(sub, "/")} {
+		for path, want := range map[string]Kind{"/c": Container, "/t": TTL} {
+			if kind, ttl, ok := kinds(path); !ok || kind != want || ttl != map[Kind]time.Duration{TTL: time.Second}[kind] {
+				t.Errorf("%s is a %v with %v", path, kind, ttl)
+			}
+		}
+		for _, path := range []string{"/", "/e", "/none"} {
+			if kind, _, ok := kinds(path); ok {
+				t.Errorf("%s is a %v", path, kind)
+			}
+		}
 	}
 }

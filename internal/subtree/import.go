@@ -28,6 +28,9 @@ type Export struct {
 	edited bool
 }
 
+// ErrChecksum says that an export is not as it was written.
+var ErrChecksum = errors.New("the checksum does not match")
+
 // maxLine bounds a line in bytes. It leaves room for the largest data that
 // any jute.maxbuffer in use allows.
 const maxLine = 512 << 20
@@ -177,10 +180,10 @@ func (e *Export) footer(line []byte, rest *bufio.Reader, count int64, sum []byte
 		return errors.New("the footer cannot be read")
 	}
 	if f.Nodes != count && !e.edited {
-		return fmt.Errorf("it has %d nodes, and the footer says %d", count, f.Nodes)
+		return fmt.Errorf("it has %d nodes, and the footer says %d: %w", count, f.Nodes, ErrChecksum)
 	}
 	if f.SHA256 != hex.EncodeToString(sum) && !e.edited {
-		return errors.New("the checksum does not match: it was damaged, or edited: say so if that was on purpose")
+		return ErrChecksum
 	}
 	// Reading on to the end lets gzip check its own sum.
 	if n, err := io.Copy(io.Discard, rest); err != nil {
@@ -224,38 +227,24 @@ func parseRecord(line []byte) (Node, error) {
 		}
 		n.ACL = append(n.ACL, a)
 	}
-	switch {
-	case r.Base64 != nil && r.Data != nil:
-		return n, errors.New("both data and dataBase64")
-	case r.Data != nil:
-		n.Data = []byte(*r.Data)
-	case r.Base64 != nil:
-		if n.Data, err = base64.StdEncoding.DecodeString(*r.Base64); err != nil {
-			return n, fmt.Errorf("dataBase64: %w", err)
-		}
-	}
+	n.Data, err = r.bytes()
 	n.Stat.DataLength = int32(len(n.Data))
-	return n, nil
+	return n, err
 }
 
-// Kinds returns what the export says of kinds. It holds the nodes that have
-// one in memory.
-func (e *Export) Kinds() (Kinds, error) {
-	type what struct {
-		kind Kind
-		ttl  time.Duration
-	}
-	known := make(map[string]what)
-	for n, err := range e.Nodes() {
+// bytes returns the data of a line, nil if it has none.
+func (r *record) bytes() ([]byte, error) {
+	switch {
+	case r.Base64 != nil && r.Data != nil:
+		return nil, errors.New("both data and dataBase64")
+	case r.Data != nil:
+		return []byte(*r.Data), nil
+	case r.Base64 != nil:
+		data, err := base64.StdEncoding.DecodeString(*r.Base64)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("dataBase64: %w", err)
 		}
-		if n.Kind != Lasting && n.Kind != Ephemeral {
-			known[n.Path] = what{n.Kind, n.TTL}
-		}
+		return data, nil
 	}
-	return func(path string) (Kind, time.Duration, bool) {
-		k, ok := known[path]
-		return k.kind, k.ttl, ok
-	}, nil
+	return nil, nil
 }

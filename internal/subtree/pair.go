@@ -92,7 +92,7 @@ type lookup struct {
 // the other side.
 func find(ctx context.Context, left iter.Seq2[Node, error], to Side) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
-		f := &finder{ctx: ctx, to: to, p: to.Client.Pipeline()}
+		f := &finder{ctx: ctx, to: to, p: upToDate(ctx, to.Client)}
 		for n, err := range left {
 			if err != nil {
 				yield(pair{}, err)
@@ -176,7 +176,7 @@ func (f *finder) answer(q *lookup) (*Node, error) {
 
 // again repeats, after a lost connection, everything that has no answer.
 func (f *finder) again(front *lookup) {
-	f.p = f.to.Client.Pipeline()
+	f.p = upToDate(f.ctx, f.to.Client)
 	for _, q := range append([]*lookup{front}, f.queue...) {
 		path := Join(f.to.Root, q.node.Path)
 		if q.data != nil && unanswered(f.ctx, q.data) {

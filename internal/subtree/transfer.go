@@ -363,15 +363,9 @@ func (t *transfer) create(n *Node, at string) error {
 		t.r.Created++
 		return nil
 	}
-	ch := change{op: opCreate, path: at, data: n.Data}
+	ch := change{op: opCreate, path: at, data: n.Data, options: kindOptions(n)}
 	if !t.o.NoACL {
 		ch.acl = n.ACL
-	}
-	switch n.Kind {
-	case Container:
-		ch.options = []client.CreateOption{client.Container}
-	case TTL:
-		ch.options = []client.CreateOption{client.WithTTL(n.TTL)}
 	}
 	return t.w.add(ch)
 }

@@ -45,15 +45,15 @@ const (
 
 // Walk yields the nodes of the subtree at root, a node before its children
 // and siblings by the bytes of their names. It fails with client.ErrNoNode if
-// there is no root. Reads are repeated when a connection is lost. A node that
-// is created while the walk is under way is yielded if its parent was read
-// later.
+// there is no root. It sees what was written anywhere before it began. Reads
+// are repeated when a connection is lost. A node that is created while the
+// walk is under way is yielded if its parent was read later.
 //
 // What a server keeps below /zookeeper is left out unless root is there or
 // System is set.
 func Walk(ctx context.Context, c *client.Client, root string, o WalkOptions) iter.Seq2[Node, error] {
 	return func(yield func(Node, error) bool) {
-		w := &walker{ctx: ctx, c: c, root: root, o: o, p: c.Pipeline()}
+		w := &walker{ctx: ctx, c: c, root: root, o: o, p: upToDate(ctx, c)}
 		w.head = &item{asked: w.ask("/")}
 		for w.head != nil {
 			n, ok, err := w.next()
@@ -66,6 +66,15 @@ func Walk(ctx context.Context, c *client.Client, root string, o WalkOptions) ite
 			}
 		}
 	}
+}
+
+// upToDate returns a Pipeline whose reads see all that was written anywhere
+// before: a follower may be behind the server that somebody else has written
+// to. A server without a quorum refuses that, and then is as it is.
+func upToDate(ctx context.Context, c *client.Client) *client.Pipeline {
+	p := c.Pipeline()
+	p.Sync(ctx, "/")
+	return p
 }
 
 // A walker reads ahead. What it is going to yield stands in a list in order:
@@ -323,7 +332,7 @@ func (a *asked) refused(err error) error {
 // again asks anew for everything that has no answer, after a connection was
 // lost.
 func (w *walker) again() {
-	w.p = w.c.Pipeline()
+	w.p = upToDate(w.ctx, w.c)
 	for it := w.head; it != nil; it = it.next {
 		a := it.asked
 		if a == nil {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"quokka/client"
@@ -188,5 +189,38 @@ func TestCreatedCountsCreatesBeyondTheWrapOfCversion(t *testing.T) {
 				t.Errorf("%d creates and %d children: got %d", creates, children, got)
 			}
 		}
+	}
+}
+
+// TestReadsComeAfterASync looks at the requests: a follower that is behind
+// would show what is not true any more.
+func TestReadsComeAfterASync(t *testing.T) {
+	s := quokkatest.Start(t, 1)
+	var mu sync.Mutex
+	var ops []string
+	c := s.Dial(t, client.Options{Hooks: client.Hooks{Request: func(r client.RequestInfo) {
+		mu.Lock()
+		defer mu.Unlock()
+		ops = append(ops, r.Op+" "+r.Path)
+	}}})
+	must(t, c.EnsurePath(t.Context(), "/r/a"))
+	mu.Lock()
+	ops = nil
+	mu.Unlock()
+	collect(t, Walk(t.Context(), c, "/r", WalkOptions{Data: true, ACL: true}))
+	collect(t, find(t.Context(), Walk(t.Context(), c, "/r", WalkOptions{}), Side{c, "/s"}))
+	mu.Lock()
+	defer mu.Unlock()
+	syncs := 0
+	for i, op := range ops {
+		if op == "sync /" {
+			syncs++
+		}
+		if i == 0 && syncs != 1 || strings.HasSuffix(op, " /s") && syncs != 3 { // two walks and what looks for counterparts
+			t.Fatalf("request %d is %s after %d syncs, all are %q", i, op, syncs, ops)
+		}
+	}
+	if syncs != 3 {
+		t.Errorf("%d syncs in %q", syncs, ops)
 	}
 }
