@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quokka/internal/core/state"
+	"quokka/internal/disk/txnlog"
 	"quokka/internal/disk/vfs"
 	"quokka/internal/proto"
 )
@@ -109,6 +110,58 @@ func TestPeekIntoFuzzySnapshot(t *testing.T) {
 		if got := dump(p.Tree, p.Sessions); got != states[until] {
 			t.Errorf("as of %v from %s:\n%s\nwant\n%s", until, p.Report.Snapshot.Path, got, states[until])
 		}
+	}
+}
+
+// What is damaged or missing behind the moment that is wanted does no harm.
+func TestPeekStopsBeforeDamage(t *testing.T) {
+	disk := newDisk(t)
+	l := history(t, disk, testOptions, 60, 20, 40)
+	mustRemove(t, disk, "/data/version-2/snapshot.28")
+	flip(t, disk, "/data/version-2/log.15", 29)
+	for _, until := range []proto.Zxid{19, 20, 28, 29} {
+		p, err := peek(t, disk, &until)
+		if err != nil {
+			t.Fatalf("as of %v: %v", until, err)
+		}
+		l.wantState(t, p.Recovered, until)
+	}
+	for _, until := range []proto.Zxid{30, 40, 41, 60} {
+		if _, err := peek(t, disk, &until); err == nil {
+			t.Errorf("there is a state as of %v, although record 30 is damaged", until)
+		}
+	}
+}
+
+// flip changes a bit of the record after the one with a zxid.
+func flip(t testing.TB, disk vfs.FS, path string, after int64) {
+	t.Helper()
+	l, err := txnlog.OpenLone(disk, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for {
+		rec, ok, err := l.Next()
+		if err != nil || !ok {
+			t.Fatalf("no record %d: %v", after, err)
+		}
+		if rec.Zxid == after {
+			break
+		}
+	}
+	f, err := disk.OpenRW(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], l.Offset()+30); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 2
+	if _, err := f.WriteAt(b[:], l.Offset()+30); err != nil {
+		t.Fatal(err)
 	}
 }
 
