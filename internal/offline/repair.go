@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,6 +20,9 @@ const (
 	Cut    OnDamage = "cut"    // end the copy there, and lose all that follows
 	Skip   OnDamage = "skip"   // leave the bad bytes out, and leave a gap
 )
+
+// ErrNoRecord says that a log has nothing to copy.
+var ErrNoRecord = errors.New("there is no whole record in it")
 
 // Repair copies the whole records of a log file to a new file, durably, and says
 // on out what it kept and what is lost. The end of a file that is torn is cut
@@ -52,7 +56,7 @@ func Repair(fsys vfs.FS, from, to string, what OnDamage, out io.Writer) error {
 			"directories away (not myid) and let it copy the data from the leader: %w", from, Cut, Skip, ErrDamaged)
 	}
 	if plan.kept.records == 0 {
-		return fmt.Errorf("repair %s: there is no whole record in it, so nothing was written; a server does without this file", from)
+		return fmt.Errorf("repair %s: %w, so nothing was written; a server does without this file", from, ErrNoRecord)
 	}
 	if err := writeParts(fsys, from, to, plan.parts); err != nil {
 		return err

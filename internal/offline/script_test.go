@@ -14,6 +14,9 @@ import (
 
 	"quokka/client"
 	"quokka/internal/cli"
+	"quokka/internal/disk/vfs"
+	"quokka/internal/offline"
+	"quokka/internal/proto"
 	"quokka/quokkatest"
 )
 
@@ -91,16 +94,7 @@ func liveData(t *testing.T, dir string) *quokkatest.Servers {
 }
 
 // findData is the dataDir below dir.
-func findData(dir string) string {
-	found := ""
-	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == "version-2" {
-			found = filepath.Dir(path)
-		}
-		return nil
-	})
-	return found
-}
+func findData(dir string) string { return allData(dir)[0] }
 
 func untar(archive, dir string) error {
 	f, err := os.Open(archive)
@@ -135,4 +129,62 @@ func untar(archive, dir string) error {
 			return err
 		}
 	}
+}
+
+// The directories of an ensemble that runs are read like those of members: with epochs, and up to one zxid.
+func TestEnsembleDirectories(t *testing.T) {
+	root := t.TempDir()
+	s := quokkatest.StartWith(t, 3, quokkatest.Options{Dir: root})
+	c := s.Dial(t, client.Options{})
+	for i := range 20 {
+		if _, err := c.Create(t.Context(), fmt.Sprintf("/n%d", i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 { // so that all have everything
+		if err := s.Stop(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := map[string]bool{}
+	for _, dir := range allData(root) {
+		d, err := offline.Locate(vfs.OS{}, dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := d.Inspect(vfs.OS{}, true)
+		if err != nil || info.Damaged() || info.MyID == "" || info.Epochs == nil || info.Epochs.Current < 1 {
+			t.Errorf("%s: %+v, %v", dir, info, err)
+		}
+		state, err := d.At(vfs.OS{}, &offline.Moment{Zxid: creationOfN4(t, d)})
+		if err != nil || state.Tree.FindString("/n4") == 0 || state.Tree.FindString("/n5") != 0 {
+			t.Errorf("%s as of the creation of /n4: %v", dir, err)
+		}
+		last[fmt.Sprint(info.Recovery.LastZxid)] = true
+	}
+	if len(last) > 2 { // the end of the session may be everywhere or not
+		t.Errorf("the members end at %v", last)
+	}
+}
+
+// creationOfN4 is the zxid at which /n4 was created.
+func creationOfN4(t *testing.T, d offline.DataDir) proto.Zxid {
+	t.Helper()
+	s, err := d.At(vfs.OS{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Tree.Stat(s.Tree.FindString("/n4")).Czxid
+}
+
+// allData are the dataDirs below root.
+func allData(root string) []string {
+	var dirs []string
+	_ = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "version-2" {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		return nil
+	})
+	return dirs
 }

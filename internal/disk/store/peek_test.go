@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quokka/internal/core/state"
+	"quokka/internal/disk/snap"
 	"quokka/internal/disk/txnlog"
 	"quokka/internal/disk/vfs"
 	"quokka/internal/proto"
@@ -213,6 +214,43 @@ func TestPeekFinishesTruncation(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Below the floor, where a server would not start, the past can be had, with the
+// remark that nobody vouches for it.
+func TestPeekBelowFloor(t *testing.T) {
+	o := testOptions
+	o.Ensemble = true
+	disk := newDisk(t)
+	l := history(t, disk, o, 40, 20)
+	s := open(t, disk, o)
+	if _, err := s.Recover(onState()); err != nil {
+		t.Fatal(err)
+	}
+	v := l.tree.View()
+	err := s.Install(snap.Picture{Zxid: 100, Sessions: l.sessions.Snapshot(), View: v})
+	v.Close()
+	if err == nil {
+		err = s.StoreEpoch(CurrentEpoch, 0)
+	}
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for until, below := range map[proto.Zxid]bool{30: true, 40: true, 100: false} {
+		p, err := peek(t, disk, &until)
+		if err != nil {
+			t.Fatalf("as of %v: %v", until, err)
+		}
+		if p.BelowFloor != below || p.LastZxid != until {
+			t.Errorf("as of %v: %v, below the floor %t", until, p.LastZxid, p.BelowFloor)
+		}
+		if below {
+			l.wantState(t, p.Recovered, until)
+		}
 	}
 }
 
