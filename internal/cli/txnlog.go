@@ -105,7 +105,7 @@ type txnlogRepairCmd struct {
 	Files    []string `arg:"" name:"file|dir" help:"Logs, or directories with logs."`
 	Copy     string   `short:"o" help:"Name of the copy of one log; it must not exist." placeholder:"COPY"`
 	Out      string   `help:"Directory for the copies, which keep their names." placeholder:"DIR"`
-	OnDamage string   `enum:"refuse,cut,skip" default:"refuse" help:"What to do with damage that whole records follow: refuse to copy, cut there and lose what follows, or skip the bad bytes and leave a gap."`
+	OnDamage string   `enum:"refuse,cut,skip,mend" default:"refuse" help:"What to do with damage that whole records follow: refuse to copy, cut there and lose what follows, skip the bad bytes and leave a gap, or mend records in which one bit is wrong."`
 }
 
 // Run repairs copies of logs.

@@ -23,7 +23,7 @@ func tryLog(t *testing.T, b []byte) {
 	for _, asJSON := range []bool{false, true} {
 		_ = CheckLogs(readOnly(t, disk), []string{"/d"}, asJSON, io.Discard)
 	}
-	for _, what := range []OnDamage{Refuse, Cut, Skip} {
+	for _, what := range []OnDamage{Refuse, Cut, Skip, Mend} {
 		if err := Repair(disk, "/d/log.1", "/out/"+string(what), what, io.Discard); err == nil {
 			zxidsIn(t, disk, "/out/"+string(what)) // it must be whole
 		}

@@ -51,6 +51,8 @@ func TestRepair(t *testing.T) {
 	damaged[at[2]+40] ^= 1
 	last := bytes.Clone(whole)
 	last[at[4]+40] ^= 1
+	worse := bytes.Clone(damaged)
+	worse[at[2]+50] ^= 0x3c
 	for name, c := range map[string]struct {
 		log  []byte
 		what OnDamage
@@ -63,6 +65,9 @@ func TestRepair(t *testing.T) {
 		"damaged":        {damaged, Refuse, "", []string{"could keep 2 records", "LOST: transaction 0x3", "LOST: 2 records, 0x4 to 0x5"}},
 		"damaged, cut":   {damaged, Cut, "1 2", []string{"keeps 2 records, 0x1 to 0x2", "LOST: transaction 0x3", "LOST: 2 records, 0x4 to 0x5"}},
 		"damaged, skip":  {damaged, Skip, "1 2 4 5", []string{"keeps 4 records", "LOST: transaction 0x3", "Quokka refuses a log with a gap"}},
+		"mended":         {damaged, Mend, "1 2 3 4 5", []string{"keeps 5 records", fmt.Sprintf("MENDED at offset %d, after 0x2", at[2])}},
+		"last mended":    {last, Mend, "1 2 3 4 5", []string{"MENDED"}},
+		"beyond mending": {worse, Mend, "", []string{"could keep 2 records", "LOST: transaction 0x3"}},
 		"last damaged":   {last, Refuse, "1 2 3 4", []string{"LOST: the last transaction, after 0x4"}},
 		"nothing whole":  {whole[:at[0]+5], Refuse, "", []string{"could keep no record"}},
 		"no header even": {whole[:7], Refuse, "", []string{"no record"}},
@@ -76,7 +81,7 @@ func TestRepair(t *testing.T) {
 		if (err == nil) != (c.want != "") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if c.want == "" && name == "damaged" != errors.Is(err, ErrDamaged) {
+		if c.want == "" && (name == "damaged" || name == "beyond mending") != errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if name != "nothing whole" {
@@ -86,6 +91,9 @@ func TestRepair(t *testing.T) {
 			t.Errorf("%s: files %v", name, names)
 		}
 		if c.want != "" {
+			if c.what == Mend && !bytes.Equal(get(t, disk, "/out/log.1"), whole) {
+				t.Errorf("%s: the copy is not what the log was", name)
+			}
 			if got := zxidsIn(t, disk, "/out/log.1"); got != c.want {
 				t.Errorf("%s: the copy has %s, want %s", name, got, c.want)
 			}
