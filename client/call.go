@@ -121,6 +121,7 @@ func start[T any](ctx context.Context, s *session, rq request[T], p *Pipeline) *
 		return err
 	}
 	if err := s.admit(f.c, rq.err); err != nil {
+		f.c.stage = ended // nobody else has it yet
 		s.finish(f.c, err)
 		return f
 	}

@@ -31,7 +31,7 @@ member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 jute, proto, frame < client;
 proto < render;
-render, client < shell;
+render, client, quorum, admin < shell;
 store, config, render < offline;
 server, config, sim, local, shell, offline < cli;
 server, config, client, local < quokkatest;

@@ -89,7 +89,7 @@ func Main(args []string, stdio IO) int {
 		return exit // --help
 	}
 	if err != nil {
-		fmt.Fprintf(stdio.Err, "quokka: %v; see quokka --help\n", err)
+		fmt.Fprintf(stdio.Err, "quokka: %v;%s see quokka --help\n", err, suggestion(args))
 		return config.ExitCode
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -25,14 +25,20 @@ func runShell(args []string, stdio IO) (code int, ok bool) {
 	switch {
 	case len(args) == 0:
 		return 0, false
-	case args[0] == "shell" || args[0] == "cli":
-		return shell.Main(args[1:], false, streams), true
 	case args[0] == "help":
 		return runHelp(args[1:], stdio, streams), true
 	case slices.Contains(own, args[0]) || !shell.Wants(args):
 		return 0, false
 	}
 	return shell.Main(args, false, streams), true
+}
+
+// suggestion names the shell's command that somebody may have meant.
+func suggestion(args []string) string {
+	if name := shell.Suggest(args[0]); name != "" {
+		return " did you mean " + name + "?"
+	}
+	return ""
 }
 
 // runHelp says what a command of either kind does.

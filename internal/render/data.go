@@ -77,7 +77,8 @@ func Text(data []byte) string {
 }
 
 // brokenLen returns how many bytes of a broken character belong together: a
-// leading byte with those that could have followed it (Unicode, table 3-7).
+// leading byte with those that could have followed it (Unicode, table 3-7,
+// but that Java takes a surrogate for one whole character).
 func brokenLen(data []byte) int {
 	want, low, high := 0, byte(0x80), byte(0xbf)
 	switch c := data[0]; {
@@ -87,8 +88,6 @@ func brokenLen(data []byte) int {
 		want = 2
 		if c == 0xe0 {
 			low = 0xa0
-		} else if c == 0xed {
-			low, high = 0x80, 0x9f
 		}
 	case c >= 0xf0 && c <= 0xf4:
 		want = 3

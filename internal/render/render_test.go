@@ -76,13 +76,13 @@ numChildren = 6
 	}
 }
 
-// The cases are those of Java 17: for each, "x".getBytes() with the broken
-// bytes, new String(bytes, UTF_8), and the number of U+FFFD counted.
+// The results are those of new String(bytes, UTF_8) in Java 17.
 func TestTextReplacesAsJavaDoes(t *testing.T) {
 	const r = "\uFFFD"
 	for in, want := range map[string]string{
 		"plain é": "plain é", "": "", "\xff": r, "a\xc3": "a" + r, "\xe2\x82": r, "\xe2\x82x": r + "x", "\xf0\x9f\x98": r,
-		"\xc0\x80": r + r, "\xed\xa0\x80": r + r + r, "\xf5\x80": r + r, "\xe0\x80": r + r, "\x80\x80": r + r, "\xf0\x9f\xe2\x82\xac": r + "€",
+		"\xc0\x80": r + r, "\xed\xa0\x80": r, "\xed\xa0": r, "\xed\xa0x": r + "x",
+		"\xed\xc0\x80": r + r + r, "\xf0\x80\x80": r + r + r, "\xf4\x90\x80\x80": r + r + r + r, "\xf4\x8f": r, "\xe0\xa0": r, "\xed\xa0é": r + "é", "\xf5\x80": r + r, "\xe0\x80": r + r, "\x80\x80": r + r, "\xf0\x9f\xe2\x82\xac": r + "€",
 	} {
 		if got := Text([]byte(in)); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -115,6 +115,15 @@ func (c *Call) Item(value any, text string) error {
 	return err
 }
 
+// Shown returns text from a server as a person's terminal may get it: without
+// control characters that would command it.
+func (c *Call) Shown(text string) string {
+	if c.Terminal() && !c.ZkCli() {
+		return render.Printable(text)
+	}
+	return text
+}
+
 // Note prints a line to standard error, unless the output is JSON: there only
 // results and errors are.
 func (c *Call) Note(format string, args ...any) {
@@ -159,7 +168,14 @@ const (
 
 // Paint returns text in a style if colours are wanted.
 func (c *Call) Paint(s Style, text string) string {
-	if !c.shell.colour || s == "" {
+	if !c.shell.colour {
+		return text
+	}
+	return colour(s, text)
+}
+
+func colour(s Style, text string) string {
+	if s == "" || text == "" {
 		return text
 	}
 	return string(s) + text + "\x1b[0m"

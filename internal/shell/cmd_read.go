@@ -1,18 +1,20 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"quokka/client"
+	"quokka/internal/proto"
 	"quokka/internal/render"
 )
 
 // readCommands are those that look at one node.
 func readCommands() []*Command {
-	return []*Command{lsCommand, getCommand}
+	return []*Command{lsCommand, getCommand, statCommand, countCommand, ephemeralsCommand}
 }
 
 var (
@@ -38,7 +40,7 @@ func runLs(c *Call) error {
 			return err
 		}
 	}
-	if c.ZkCli() && len(c.Args) == 0 {
+	if c.ZkCli() && len(c.Args) == 0 && c.shell.dir == "" {
 		return &usageError{command: c.Command}
 	}
 	path, watch := c.Path(0), c.watchWanted(1)
@@ -54,7 +56,7 @@ func runLs(c *Call) error {
 		Path     string       `json:"path"`
 		Children []string     `json:"children"`
 		Stat     *render.Stat `json:"stat,omitempty"`
-	}{Path: path, Children: slices.Concat([]string{}, names)}
+	}{Path: path, Children: orEmpty(names)}
 	if c.Has("s") {
 		out.Stat = new(StatOf(stat))
 	}
@@ -94,7 +96,8 @@ func children(c *Call, path string, watch bool) ([]string, client.Stat, error) {
 	if !watch {
 		return c.Client.Children(c.Context, path)
 	}
-	names, stat, _, err := c.Client.ChildrenW(c.Context, path)
+	names, stat, w, err := c.Client.ChildrenW(c.Context, path)
+	c.watched(path, kindChild, w)
 	return names, stat, err
 }
 
@@ -166,10 +169,7 @@ func runGet(c *Call) error {
 		if err != nil {
 			return err
 		}
-		if c.Terminal() && !c.ZkCli() {
-			text = render.Printable(text)
-		}
-		if _, err := fmt.Fprintln(w, text); err != nil || !c.Has("s") {
+		if _, err := fmt.Fprintln(w, c.Shown(text)); err != nil || !c.Has("s") {
 			return err
 		}
 		return c.statText(w, node.Stat)
@@ -193,6 +193,100 @@ func getData(c *Call, path string, watch bool) ([]byte, client.Stat, error) {
 	if !watch {
 		return c.Client.Get(c.Context, path)
 	}
-	data, stat, _, err := c.Client.GetW(c.Context, path)
+	data, stat, w, err := c.Client.GetW(c.Context, path)
+	c.watched(path, kindData, w)
 	return data, stat, err
+}
+
+var statCommand = &Command{
+	Name: "stat", Group: GroupNodes, Usage: "[-w] path", Summary: "Print a node's metadata.",
+	Flags: []Flag{watchFlag}, Args: []Arg{ArgPath}, Min: 1,
+	Run: runStat,
+}
+
+func runStat(c *Call) error {
+	path, watch := c.Path(0), c.watchWanted(1)
+	stat, ok, err := exists(c, path, watch)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return noNode("exists", path)
+	}
+	node := render.Node{Path: path, Stat: new(StatOf(stat))}
+	return c.Result(node, func(w io.Writer) error { return c.statText(w, node.Stat) })
+}
+
+func exists(c *Call, path string, watch bool) (client.Stat, bool, error) {
+	if !watch {
+		return c.Client.Exists(c.Context, path)
+	}
+	stat, ok, w, err := c.Client.ExistsW(c.Context, path)
+	c.watched(path, kindData, w)
+	return stat, ok, err
+}
+
+func noNode(op, path string) error {
+	return &client.Error{Op: op, Path: path, Code: client.ErrNoNode}
+}
+
+var countCommand = &Command{
+	Name: "getAllChildrenNumber", Group: GroupNodes, Usage: "path", Summary: "Count the nodes below a node, at any depth.",
+	Args: []Arg{ArgPath}, Min: 1,
+	Run: runCount,
+}
+
+func runCount(c *Call) error {
+	path := c.Path(0)
+	n, err := c.Client.AllChildrenNumber(c.Context, path)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Path  string `json:"path"`
+		Nodes int    `json:"allChildrenNumber"`
+	}{path, n}
+	return c.Result(answer, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, n)
+		return err
+	})
+}
+
+var ephemeralsCommand = &Command{
+	Name: "getEphemerals", Group: GroupNodes, Usage: "path", Summary: "List the ephemeral nodes of this session, those whose path begins like the one given.",
+	Args: []Arg{ArgPath},
+	Run:  runEphemerals,
+}
+
+func runEphemerals(c *Call) error {
+	prefix := "/"
+	if len(c.Args) > 0 {
+		prefix = c.Path(0)
+	}
+	if why := proto.ValidatePath(prefix); why != "" {
+		return &client.Error{Op: "getEphemerals", Path: prefix, Code: client.ErrBadArguments, Err: errors.New(why)}
+	}
+	all, err := c.Client.GetEphemerals(c.Context, "/")
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, p := range all { // Java compares letters, not names: /a/lock finds /a/lock-1
+		if strings.HasPrefix(p, prefix) {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	return c.Result(orEmpty(paths), func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "[%s]\n", strings.Join(paths, ", "))
+		return err
+	})
+}
+
+// orEmpty returns a list that JSON shows as [] and not as null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

@@ -26,6 +26,10 @@ type Command struct {
 	Details  string
 	Examples []string
 	Flags    []Flag
+	// OneOf are flags of which at most one may be given, and one must if
+	// Required.
+	OneOf    []string
+	Required bool
 	// Args says what the positional arguments are; the last kind goes for
 	// all that follow. Min is how many there must be; Max how many there may
 	// be, 0 for any number, as zkCli.sh ignores what is too much.
@@ -136,23 +140,24 @@ func similar(name string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete or replace between two words.
+// distance counts the letters to insert, delete, replace or swap between two
+// words.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			case i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1]:
+				d[i][j] = 1 + min(d[i-2][j-2], d[i-1][j-1], d[i-1][j], d[i][j-1])
+			default:
+				d[i][j] = 1 + min(d[i-1][j-1], d[i-1][j], d[i][j-1])
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
 		}
 	}
-	return row[len(b)]
+	return d[len(a)][len(b)]
 }

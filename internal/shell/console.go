@@ -23,6 +23,13 @@ func newConsoles(out, err io.Writer) (*console, *console) {
 	return &console{w: out, shared: shared}, &console{w: err, shared: shared}
 }
 
+// setAbove has what is written handed to another function; nil ends that.
+func (c *console) setAbove(write func(w io.Writer, p []byte) (int, error)) {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	c.shared.above = write
+}
+
 func (c *console) Write(p []byte) (int, error) {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()

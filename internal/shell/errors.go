@@ -28,6 +28,11 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
+// A javaError is an error in the words of zkCli.sh.
+type javaError string
+
+func (e javaError) Error() string { return string(e) }
+
 // fail shows why a command failed, if it did, and returns its exit code.
 func (s *Shell) fail(c *Call, err error) int {
 	var done exitError
@@ -95,9 +100,13 @@ func (s *Shell) complain(f failure) {
 		_ = render.JSON(s.err, f, s.errTerminal)
 		return
 	}
-	text := f.Error + "\n"
+	paint := func(_ Style, text string) string { return text }
+	if s.wantsColour(s.errTerminal) {
+		paint = colour
+	}
+	text := paint(StyleBad, f.Error) + "\n"
 	if f.Hint != "" {
-		text += "hint: " + f.Hint + "\n"
+		text += paint(StyleFaint, "hint: "+f.Hint) + "\n"
 	}
 	fmt.Fprint(s.err, text)
 }

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,6 +10,7 @@ import (
 type parsed struct {
 	args   []string
 	values map[string][]string // by the flag's name; "" for one without value
+	chosen string              // which of the command's OneOf
 }
 
 // A usageError is a command line that its command does not understand.
@@ -28,6 +30,33 @@ func (e *usageError) Error() string {
 	return "org.apache.commons.cli." + e.java + ": " + e.why
 }
 
+// choose refuses a second flag of those that exclude each other.
+func (c *Command) choose(p *parsed, f Flag) error {
+	if !slices.Contains(c.OneOf, f.Name) {
+		return nil
+	}
+	if p.chosen != "" && p.chosen != f.Name {
+		return &usageError{c, "AlreadySelectedException", fmt.Sprintf("The option '%s' was specified but an option from this group "+
+			"has already been selected: '%s'", f.Name, p.chosen)}
+	}
+	p.chosen = f.Name
+	return nil
+}
+
+// checkRequired refuses a command line without any of the flags of which one
+// must be given.
+func (c *Command) checkRequired(p parsed) error {
+	if !c.Required || p.chosen != "" || p.values[helpFlag.Name] != nil {
+		return nil
+	}
+	var list []string
+	for _, name := range c.OneOf {
+		f, _ := c.flag(name)
+		list = append(list, "-"+f.Name+" "+f.Doc)
+	}
+	return &usageError{c, "MissingOptionException", "Missing required option: [" + strings.Join(list, ", ") + "]"}
+}
+
 // parseFlags tells flags from arguments as zkCli.sh does, whose parser is
 // DefaultParser of Apache commons-cli: flags stand anywhere, -sw is -s -w,
 // the value of a flag is the next word or what follows in the same (-v5,
@@ -39,9 +68,11 @@ func (c *Command) parseFlags(words []string) (parsed, error) {
 	var open *Flag // waits for its value
 	for i, word := range words {
 		switch {
-		case word == "--" && open == nil:
+		case word == "--" && open != nil:
+			return p, c.missing(*open)
+		case word == "--":
 			p.args = append(p.args, words[i+1:]...)
-			return p, nil
+			return p, c.checkRequired(p)
 		case open != nil && !c.looksLikeFlag(word):
 			p.set(*open, word)
 			open = nil
@@ -60,7 +91,7 @@ func (c *Command) parseFlags(words []string) (parsed, error) {
 	if open != nil {
 		return p, c.missing(*open)
 	}
-	return p, nil
+	return p, c.checkRequired(p)
 }
 
 func (p *parsed) set(f Flag, value string) {
@@ -94,7 +125,10 @@ func (c *Command) looksLikeFlag(word string) bool {
 func (c *Command) parseWord(p *parsed, word string) (open *Flag, err error) {
 	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	unknown := &usageError{c, "UnrecognizedOptionException", "Unrecognized option: " + word}
-	if f, ok := c.flag(name); ok {
+	if f, ok := c.flag(name); ok && (len(name) > 1 || !strings.HasPrefix(word, "--")) {
+		if err := c.choose(p, f); err != nil {
+			return nil, err
+		}
 		switch {
 		case f.Value == "" && hasValue:
 			return nil, unknown
@@ -109,9 +143,13 @@ func (c *Command) parseWord(p *parsed, word string) (open *Flag, err error) {
 	}
 	for i := 1; i < len(word); i++ {
 		f, ok := c.flag(word[i : i+1])
-		switch {
-		case !ok:
+		if !ok {
 			return nil, unknown
+		}
+		if err := c.choose(p, f); err != nil {
+			return nil, err
+		}
+		switch {
 		case f.Value == "":
 			p.set(f, "")
 		case i+1 < len(word):

@@ -33,6 +33,10 @@ func hint(c *Call, e *client.Error, code client.Code) string {
 		return versionHint(ctx, c.Client, e)
 	case client.ErrNotEmpty:
 		return "deleteall deletes a node and everything below it"
+	case client.ErrInvalidACL:
+		return "an entry is scheme:id:perms with a scheme the server knows (world, auth, digest, ip); auth:: stands for what addauth has given"
+	case client.ErrQuotaExceeded:
+		return "a quota of this node or one above it is used up; listquota shows it"
 	case client.ErrReconfigDisabled:
 		return "set reconfigEnabled=true in the configuration of every server"
 	case client.ErrNotReadOnly:
@@ -92,7 +96,9 @@ func noAuthHint(ctx context.Context, cl *client.Client, e *client.Error) string 
 		parts = append(parts, "this session is "+strings.Join(names, ", "))
 	}
 	path := e.Path
-	if op := e.Op; op == proto.OpDelete.String() || strings.HasPrefix(op, "create") {
+	if e.Op == proto.OpReconfig.String() {
+		path = configNode
+	} else if op := e.Op; op == proto.OpDelete.String() || strings.HasPrefix(op, "create") {
 		if path = proto.ParentOf(path); path == "" {
 			path = "/"
 		}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/magiconair/properties"
+
 	"quokka/client"
 )
 
@@ -24,6 +26,9 @@ type Streams struct {
 
 // Names are the base names of argv[0] under which the program is zkCli.sh.
 var Names = []string{"zkCli.sh", "zkCli"}
+
+// ownNames are the shell's names as a command of the program.
+var ownNames = []string{"shell", "cli"}
 
 // Variables of the environment. QUOKKA_* are keys of servers.
 const (
@@ -44,6 +49,7 @@ type invocation struct {
 	authFile               string
 	help                   bool
 	known                  int      // how many words were options
+	named                  bool     // the shell was named, and its options go on behind that
 	ignored                []string // options nobody knows
 	command                []string
 }
@@ -84,6 +90,10 @@ func parseInvocation(words []string) (*invocation, error) {
 	options := v.options()
 	for i := 0; i < len(words); i++ {
 		word := words[i]
+		if slices.Contains(ownNames, word) && !v.named {
+			v.named = true
+			continue
+		}
 		if !strings.HasPrefix(word, "-") || word == "-" {
 			v.command = words[i:]
 			break
@@ -110,14 +120,19 @@ func parseInvocation(words []string) (*invocation, error) {
 // begins with the shell's options or with the name of a command.
 func Wants(words []string) bool {
 	v, err := parseInvocation(words)
-	if len(v.ignored) > 0 || v.known == 1 && v.help {
+	switch {
+	case v.named:
+		return true
+	case len(v.ignored) > 0 || v.known == 1 && v.help:
 		return false
-	}
-	if len(v.command) == 0 {
+	case len(v.command) == 0:
 		return v.known > 0 || err != nil
 	}
 	return find(v.command[0]) != nil
 }
+
+// Suggest returns the name of a command that somebody may have meant, or "".
+func Suggest(name string) string { return similar(name) }
 
 // Main runs a command line and returns the exit code: the command that it
 // names, or what standard input says. zkCli says that the program was called
@@ -139,7 +154,7 @@ func Main(words []string, zkCli bool, streams Streams) int {
 	s := newShell(o)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	defer s.close()
+	defer s.leave()
 	return s.main(ctx, v.command)
 }
 
@@ -182,7 +197,8 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 		Environ: streams.Environ, In: streams.In, Out: streams.Out, Err: streams.Err,
 	}
 	if !zkCli && len(v.ignored) > 0 {
-		return o, fmt.Errorf("unknown option %s; --help lists all", v.ignored[0])
+		name, _, _ := strings.Cut(v.ignored[0], "=") // the value may be a secret
+		return o, fmt.Errorf("unknown option %s; --help lists all", name)
 	}
 	if o.Servers == "" {
 		o.Servers = lookup(streams.Environ, envServer)
@@ -204,7 +220,7 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 		}
 	}
 	o.Client = client.Options{SessionTimeout: time.Duration(ms) * time.Millisecond, ReadOnly: v.readOnly, RetryReads: 1}
-	if err := v.secure(&o.Client); err != nil {
+	if err := v.secure(&o.Client, zkCli, streams.Environ); err != nil {
 		return o, err
 	}
 	var err error
@@ -212,12 +228,24 @@ func (v *invocation) settle(zkCli bool, streams Streams) (Options, error) {
 	return o, err
 }
 
-// secure sets up TLS, by our own options or by a file for Java's client.
-func (v *invocation) secure(o *client.Options) error {
+// secure sets up TLS, by our own options or as Java's client is told: by a
+// file, and under the name of zkCli.sh by the properties in the variables of
+// the environment that zkCli.sh hands to Java.
+func (v *invocation) secure(o *client.Options, zkCli bool, environ []string) error {
+	p := properties.NewProperties()
+	p.DisableExpansion = true
+	if zkCli {
+		for _, name := range []string{"CLIENT_JVMFLAGS", "JVMFLAGS"} {
+			addFlags(p, lookup(environ, name))
+		}
+	}
 	if v.configuration != "" {
-		if err := applyProperties(v.configuration, o); err != nil {
+		if err := addFile(p, v.configuration); err != nil {
 			return err
 		}
+	}
+	if err := applyProperties(p, o); err != nil {
+		return err
 	}
 	if v.tlsCA == "" && v.tlsCert == "" && v.tlsKey == "" {
 		return nil

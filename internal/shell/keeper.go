@@ -2,6 +2,8 @@ package shell
 
 import (
 	"errors"
+	"fmt"
+	"unicode/utf16"
 
 	"quokka/client"
 )
@@ -42,7 +44,7 @@ const (
 // not know are said in our own words.
 func javaText(e *client.Error, code client.Code) string {
 	if code == client.ErrBadArguments && e.Err != nil { // refused before it was sent: IllegalArgumentException
-		return e.Err.Error()
+		return pathText(e.Path, e.Err.Error())
 	}
 	switch code {
 	case client.ErrReconfigInProgress:
@@ -54,6 +56,34 @@ func javaText(e *client.Error, code client.Code) string {
 		return text + e.Path
 	}
 	return keeperMessage(e, code)
+}
+
+// pathText says where a path is wrong, as PathUtils.validatePath does. Places
+// are counted in UTF-16 units from 0.
+func pathText(path, why string) string {
+	var units []uint16
+	if len(path) > 1 && path[0] == '/' && path[len(path)-1] != '/' {
+		units = utf16.Encode([]rune(path))
+	}
+	for i, c := range units {
+		end := i+1 == len(units) || units[i+1] == '/'
+		reason := ""
+		switch {
+		case i == 0:
+		case c == 0:
+			reason = "null character not allowed"
+		case c == '/' && units[i-1] == '/':
+			reason = "empty node name specified"
+		case c == '.' && end && (units[i-1] == '/' || units[i-1] == '.' && units[i-2] == '/'):
+			reason = "relative paths not allowed"
+		case c <= 0x1f || c >= 0x7f && c <= 0x9f || c >= 0xd800 && c <= 0xf8ff || c >= 0xfff0:
+			reason = "invalid character"
+		}
+		if reason != "" {
+			return fmt.Sprintf("Invalid path string \"%s\" caused by %s @%d", path, reason, i)
+		}
+	}
+	return why
 }
 
 // keeperMessage returns KeeperException.getMessage.

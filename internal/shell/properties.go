@@ -15,19 +15,35 @@ import (
 	"quokka/client"
 )
 
-// applyProperties follows a file of properties for Java's client
-// (ZKClientConfig, ClientX509Util): TLS with keys in PEM form, and
-// jute.maxbuffer. All else that Java knows there has no meaning here.
-func applyProperties(file string, o *client.Options) error {
+// addFlags adds the properties among the flags of a Java machine.
+func addFlags(p *properties.Properties, flags string) {
+	for word := range strings.FieldsSeq(flags) {
+		if pair, ok := strings.CutPrefix(word, "-D"); ok {
+			key, value, _ := strings.Cut(pair, "=")
+			_, _, _ = p.Set(key, value) // it fails only when it expands
+		}
+	}
+}
+
+// addFile adds the properties of a file, in place of those there are.
+func addFile(p *properties.Properties, file string) error {
 	loader := properties.Loader{Encoding: properties.ISO_8859_1, DisableExpansion: true}
-	p, err := loader.LoadFile(file)
+	more, err := loader.LoadFile(file)
 	if err != nil {
 		return fmt.Errorf("cannot read the client configuration: %w", err)
 	}
+	p.Merge(more)
+	return nil
+}
+
+// applyProperties follows the properties of Java's client (ZKClientConfig,
+// ClientX509Util): TLS with keys in PEM form, and jute.maxbuffer. All else
+// that Java knows there has no meaning here.
+func applyProperties(p *properties.Properties, o *client.Options) error {
 	if v := p.GetString("jute.maxbuffer", ""); v != "" {
 		n, err := strconv.ParseInt(v, 0, 32)
 		if err != nil || n < 1 {
-			return fmt.Errorf("%s: jute.maxbuffer=%s: want bytes", file, v)
+			return fmt.Errorf("jute.maxbuffer=%s: want bytes", v)
 		}
 		o.MaxReply, o.MaxRequest = int(n), int(n)
 	}
@@ -36,18 +52,18 @@ func applyProperties(file string, o *client.Options) error {
 	}
 	trust, err := pemStore(p, "trustStore")
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return err
 	}
 	key, err := pemStore(p, "keyStore")
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return err
 	}
 	load := client.TLSFiles(trust, key, key)
 	if strings.EqualFold(p.GetString("zookeeper.ssl.hostnameVerification", "true"), "false") {
 		load = anyHost(load)
 	}
 	if _, err := load(); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return err
 	}
 	o.TLS = load
 	return nil

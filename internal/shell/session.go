@@ -13,13 +13,33 @@ import (
 // A session is a client with what the shell must know of its life.
 type session struct {
 	client  *client.Client
-	servers int // in the connect string
+	first   chan struct{} // closed when the first connection was told of
+	servers int           // in the connect string
 
 	mu     sync.Mutex
 	up     bool // was connected once
 	now    client.State
 	failed int                     // dials without success since guard
 	giveUp context.CancelCauseFunc // of the command that waits
+
+	armed armed
+	once  sync.Once
+}
+
+// awaitFirst waits until a server was found for the first time, and has been
+// told of, or ctx ends: what a command prints comes after that.
+func (l *session) awaitFirst(ctx context.Context) {
+	select {
+	case <-l.first:
+	case <-ctx.Done():
+	}
+}
+
+// state returns the name Java has for the present state.
+func (l *session) state() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return javaState[l.now]
 }
 
 // connect starts the shell's session if it has none.
@@ -33,7 +53,7 @@ func (s *Shell) connect() error {
 // open starts a session with other servers, in place of the present one.
 func (s *Shell) open(servers string) error {
 	hosts, _, _ := strings.Cut(servers, "/")
-	next := &session{servers: max(len(strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' })), 1)}
+	next := &session{first: make(chan struct{}), servers: max(len(strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' })), 1)}
 	o := s.opts.Client
 	o.MaxWatchQueue = 1 // events are taken from the hook, in their order
 	o.Hooks = client.Hooks{
@@ -58,7 +78,7 @@ func (s *Shell) await(c *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.SessionTimeout())
 	defer cancel()
 	if err := c.WaitConnected(ctx); err != nil {
-		return fmt.Errorf("KeeperErrorCode = ConnectionLoss: %w", err)
+		return javaError("KeeperErrorCode = ConnectionLoss: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
 }
@@ -98,9 +118,12 @@ func (s *Shell) stateChanged(l *session, v client.StateChange) {
 	l.up = l.up || v.State.Up()
 	l.now = v.State
 	l.mu.Unlock()
+	if !again && (v.State.Up() || v.State.Final()) {
+		defer l.once.Do(func() { close(l.first) })
+	}
 	switch {
 	case s.opts.ZkCli:
-		if s.events {
+		if s.events.Load() {
 			fmt.Fprintf(s.out, "\nWATCHER::\n\nWatchedEvent state:%s type:None path:null zxid: -1\n", javaState[v.State])
 		}
 	case !s.inTerminal || v.State == client.Closed:
@@ -121,19 +144,18 @@ var javaEvent = map[client.EventType]string{
 
 // watchFired prints an event as zkCli.sh does.
 func (s *Shell) watchFired(l *session, e client.Event) {
-	l.mu.Lock()
-	state := javaState[l.now]
-	l.mu.Unlock()
+	e.Path = s.visible(l, e.Path)
+	l.armed.fired(e)
 	zxid := int64(e.Zxid)
 	if zxid == 0 {
 		zxid = -1 // the server did not say it (WatchedEvent.NO_ZXID)
 	}
-	s.printEvent(state, javaEvent[e.Type], s.visible(l, e.Path), zxid)
+	s.printEvent(l.state(), javaEvent[e.Type], e.Path, zxid)
 }
 
 func (s *Shell) printEvent(state, typ, path string, zxid int64) {
 	switch {
-	case !s.events:
+	case !s.events.Load():
 	case s.opts.JSON:
 		v := struct {
 			Event string     `json:"event"`

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -47,15 +48,17 @@ type Shell struct {
 
 	inTerminal, outTerminal, errTerminal bool
 
-	json   bool   // of the present command
-	colour bool   // of the present command
-	dir    string // current directory; "" until cd
-	events bool   // printwatches
-	count  int    // commands so far
+	json   bool        // of the present command
+	colour bool        // of the present command
+	dir    string      // current directory; "" until cd
+	before string      // the one before the last cd
+	events atomic.Bool // printwatches
+	count  int         // commands so far
 	lines  []string
 	exit   int // of the last command
 	quit   bool
 	live   *session // nil before the first connection
+	editor *editor  // nil unless commands are typed
 }
 
 // Exit codes.
@@ -69,9 +72,10 @@ const (
 // newShell returns a Shell that has not connected yet.
 func newShell(o Options) *Shell {
 	s := &Shell{
-		opts: o, in: bufio.NewReader(o.In), events: true,
+		opts: o, in: bufio.NewReader(o.In),
 		inTerminal: isTerminal(o.In), outTerminal: isTerminal(o.Out), errTerminal: isTerminal(o.Err),
 	}
+	s.events.Store(true)
 	s.out, s.err = newConsoles(o.Out, o.Err)
 	return s
 }
@@ -81,16 +85,16 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// wantsColour follows the option, and NO_COLOR (no-color.org) where that
-// leaves it to us.
-func (s *Shell) wantsColour() bool {
+// wantsColour follows the option, and where that leaves it to us, NO_COLOR
+// (no-color.org) and whether a person reads.
+func (s *Shell) wantsColour(terminal bool) bool {
 	switch s.opts.Colour {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
-	return s.outTerminal && !s.json && !s.opts.ZkCli && s.environ("NO_COLOR") == "" && s.environ("TERM") != "dumb"
+	return terminal && !s.json && !s.opts.ZkCli && s.environ("NO_COLOR") == "" && s.environ("TERM") != "dumb"
 }
 
 // environ returns a variable of the environment.
@@ -105,11 +109,31 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
+// leave ends the session at the end of the input. That is no event: nobody
+// asked for it.
+func (s *Shell) leave() {
+	if !s.quit {
+		s.events.Store(false)
+	}
+	s.close(context.Background())
+}
+
 // close ends the session. Java leaves it to its timeout when the input ends;
 // ephemeral nodes of a shell that has gone serve nobody.
-func (s *Shell) close() {
-	if s.live != nil {
-		_ = s.live.client.Close() // a session that cannot be closed expires
+func (s *Shell) close(ctx context.Context) {
+	if s.live == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	done, session := make(chan struct{}), s.live.client
+	go func() {
+		defer close(done)
+		_ = session.Close() // a session that cannot be closed expires
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -123,7 +147,7 @@ func (s *Shell) execute(ctx context.Context, words []string) {
 // run runs one command and returns its exit code.
 func (s *Shell) run(ctx context.Context, words []string) int {
 	s.json = s.opts.JSON
-	s.colour = s.wantsColour()
+	s.colour = s.wantsColour(s.outTerminal)
 	cmd := find(words[0])
 	if cmd == nil {
 		return s.notFound(words[0])
@@ -157,7 +181,7 @@ func (s *Shell) chooseOutput(c *Call) error {
 		s.json, s.colour = true, s.opts.Colour == "always"
 	case "text":
 		s.json = false
-		s.colour = s.wantsColour()
+		s.colour = s.wantsColour(s.outTerminal)
 	default:
 		return fmt.Errorf("-o %s: want text or json", format)
 	}
@@ -179,6 +203,7 @@ func (s *Shell) runOnline(c *Call) int {
 		defer s.live.guard(nil)
 	}
 	c.Context, c.Client = ctx, s.live.client
+	s.live.awaitFirst(ctx)
 	return s.fail(c, c.Command.Run(c))
 }
 
@@ -188,7 +213,8 @@ func (s *Shell) notConnected(c *Call) int {
 		fmt.Fprintln(s.out, "Not connected")
 		return exitOK
 	}
-	return s.fail(c, fmt.Errorf("not connected: %w", s.live.client.Err()))
+	s.complain(failure{Error: "not connected: " + s.live.client.Err().Error(), Code: "NotConnected", Hint: "connect starts a new session"})
+	return exitFailed
 }
 
 // notFound answers a command that does not exist.
@@ -217,10 +243,27 @@ func (s *Shell) runLine(ctx context.Context, line string) {
 	s.count++
 }
 
-// loop runs the lines of standard input.
+// loop runs the lines of standard input: with an editor on a terminal, which
+// connects before the first command so that paths can be completed.
 func (s *Shell) loop(ctx context.Context) error {
+	s.editor = newEditor(s)
 	if s.opts.ZkCli {
-		fmt.Fprintln(s.out, "JLine support is disabled")
+		able := "disabled"
+		if s.editor != nil {
+			able = "enabled"
+		}
+		fmt.Fprintf(s.out, "JLine support is %s\n", able)
+	}
+	if s.editor != nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+		if !s.opts.ZkCli { // the prompt is to show how it is
+			soon, cancel := context.WithTimeout(ctx, firstPrompt)
+			_ = s.live.client.WaitConnected(soon)
+			cancel()
+		}
+		return s.editor.loop(ctx)
 	}
 	for !s.quit && ctx.Err() == nil {
 		line, err := s.in.ReadString('\n')
@@ -239,13 +282,16 @@ func (s *Shell) loop(ctx context.Context) error {
 
 // ask reads an answer from the terminal.
 func (s *Shell) ask(ctx context.Context, question string) (string, error) {
+	if s.editor != nil {
+		return s.editor.line(ctx, question, false)
+	}
 	fmt.Fprint(s.err, question)
 	type answer struct {
 		line string
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() { // ends with the next line or with the input
+	go func() { // ends with the next line, or with the process
 		line, err := s.in.ReadString('\n')
 		got <- answer{line, err}
 	}()
@@ -256,6 +302,12 @@ func (s *Shell) ask(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 }
+
+// closeTimeout bounds how long the end of a session waits for the server.
+const closeTimeout = 2 * time.Second
+
+// firstPrompt is how long the first prompt waits for a server.
+const firstPrompt = 300 * time.Millisecond
 
 // hintTimeout bounds what is read to explain an error.
 const hintTimeout = 2 * time.Second

@@ -1,13 +1,15 @@
 package shell
 
-import "sync"
+import "slices"
 
-// Commands returns the table of commands, in the order of help. It is a
-// function because help and completion, which are commands, read it.
-var Commands = sync.OnceValue(func() []*Command {
-	var all []*Command
-	for _, group := range [][]*Command{readCommands()} {
-		all = append(all, group...)
-	}
-	return all
-})
+var table []*Command
+
+// init fills the table: help and redo, which are in it, read it.
+func init() {
+	table = slices.Concat(
+		readCommands(), writeCommands(), accessCommands(), quotaCommands(), watchCommands(), ensembleCommands(), sessionCommands(),
+	)
+}
+
+// Commands returns the table of commands, in the order of help.
+func Commands() []*Command { return table }
