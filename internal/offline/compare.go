@@ -23,7 +23,8 @@ type CompareOptions struct {
 	// its two thresholds.
 	Layers       bool
 	Bytes, Nodes int64
-	Debug        bool // of Layers: every comparison, and what the thresholds leave out
+	Debug        bool      // of Layers: every comparison, and what the thresholds leave out
+	Ask          io.Reader // of Layers: whoever writes there chooses what is compared; nil compares all
 }
 
 // CompareSnapshots prints what B has and A has not, what A has and B has not,

@@ -324,6 +324,8 @@ func (v *nodeValue) brief(op proto.Op) string {
 	switch {
 	case v == nil:
 		return "none"
+	case op == proto.OpSetACL && v.acl == nil:
+		return "?" // only the data are known
 	case op == proto.OpSetACL:
 		return aclLine(v.acl)
 	case v.data == nil:

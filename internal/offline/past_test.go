@@ -248,3 +248,60 @@ func TestLocate(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
+
+// Where a log is damaged, the history says so, and goes on with what it knows.
+func TestHistoryOverDamage(t *testing.T) {
+	disk := vfs.NewMem()
+	must(t, disk.MkdirAll(javaDir))
+	txns := []*proto.Txn{
+		txn(proto.OpCreate, &proto.CreateTxn{Path: "/a", Data: []byte("one")}),
+		txn(proto.OpSetData, &proto.SetDataTxn{Path: "/a", Data: []byte("two"), Version: 1}),
+		txn(proto.OpSetData, &proto.SetDataTxn{Path: "/a", Data: bytes.Repeat([]byte("é"), 100), Version: 2}),
+		txn(proto.OpSetData, &proto.SetDataTxn{Path: "/a", Data: []byte{0xff, 0}, Version: 3}),
+		txn(proto.OpSetACL, &proto.SetACLTxn{Path: "/a", ACL: []proto.ACL{{Perms: 1, ID: proto.ID{Scheme: "world", ID: "anyone"}}}, Version: 1}),
+		txn(proto.OpError, &proto.ErrorTxn{Err: proto.NoNode}),
+		txn(proto.OpSetData, &proto.SetDataTxn{Path: "/a", Version: 4}),
+		txn(proto.OpDelete, &proto.DeleteTxn{Path: "/a"}),
+		txn(proto.OpCreateTTL, &proto.CreateTTLTxn{Path: "/a", TTL: 5}),
+		txn(proto.OpDeleteContainer, &proto.DeleteTxn{Path: "/a"}),
+	}
+	b := aLog(1, txns...)
+	at := bytes.Index(b, []byte("two"))
+	b[at] ^= 0x20
+	put(t, disk, javaDir+"/log.1", b)
+	out, notes, err := told(t, readOnly(t, disk), HistoryOptions{Path: "/a"})
+	if !errors.Is(err, ErrDamaged) {
+		t.Errorf("error %v", err)
+	}
+	contains(t, notes, "log.1 is damaged at offset", "what /a was before 0x3 is not known")
+	contains(t, out, `create  none -> "one" (version 0)`, `setData  ? -> "`+strings.Repeat("é", 60)+`"... 200 bytes (version 2)`,
+		"200 bytes (version 2) -> 2 bytes (version 3)\n", "setACL  ? -> world:anyone:r\n", "2 bytes (version 3) -> null (version 4)\n",
+		"delete  null (version 4) -> none\n", "createTTL  none -> null (version 0)\n", "deleteContainer  null (version 0) -> none\n")
+	if strings.Contains(out, "0x6") {
+		t.Errorf("a refused request is in the history:\n%s", out)
+	}
+}
+
+// A closeSession without a list, as 3.5 wrote it, ends the ephemerals of its session.
+func TestHistoryOfOldEphemeral(t *testing.T) {
+	disk := vfs.NewMem()
+	must(t, disk.MkdirAll(javaDir))
+	put(t, disk, javaDir+"/log.1", aLog(1, txn(proto.OpCreate, &proto.CreateTxn{Path: "/e", Ephemeral: true}), txn(proto.OpCloseSession, nil)))
+	out, _, err := told(t, disk, HistoryOptions{Path: "/e"})
+	must(t, err)
+	contains(t, out, "0x2  2023-11-14T22:13:22.000Z  session 0x10  closeSession  null (version 0) -> none\n")
+}
+
+func TestBetween(t *testing.T) {
+	for _, c := range []struct {
+		before, after proto.Zxid
+		want          string
+	}{
+		{4, 5, "no transaction: 0x5 follows 0x4"}, {4, 6, "transaction 0x5"}, {4, 9, "4 transactions, 0x5 to 0x8"},
+		{4, 1<<32 + 1, "the transactions between 0x4 and 0x100000001"}, {0, 4, "what was there; nobody knows how many transactions"},
+	} {
+		if got := between(c.before, c.after); got != c.want {
+			t.Errorf("between %v and %v: %s", c.before, c.after, got)
+		}
+	}
+}
