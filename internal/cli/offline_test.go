@@ -11,7 +11,7 @@ import (
 // offlineCommands are the commands that need no server, as they are called.
 var offlineCommands = []string{
 	"txnlog print", "txnlog check", "txnlog repair", "snapshot print", "snapshot compare", "snapshot summary",
-	"datadir info", "datadir ls", "datadir get", "datadir stat", "datadir tree", "datadir history",
+	"datadir info", "datadir ls", "datadir get", "datadir stat", "datadir tree", "datadir history", "datadir compare",
 }
 
 // Each has its help, and a key of zoo.cfg takes none of its flags away.

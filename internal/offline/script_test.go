@@ -144,7 +144,8 @@ func TestEnsembleDirectories(t *testing.T) {
 	for i := range 3 {
 		caughtUp(t, s.Addr(i))
 	}
-	for _, dir := range allData(root) {
+	dirs := allData(root)
+	for _, dir := range dirs {
 		d, err := offline.Locate(vfs.OS{}, dir, "")
 		if err != nil {
 			t.Fatal(err)
@@ -156,6 +157,13 @@ func TestEnsembleDirectories(t *testing.T) {
 		state, err := d.At(vfs.OS{}, &offline.Moment{Zxid: creationOfN4(t, d)})
 		if err != nil || state.Tree.FindString("/n4") == 0 || state.Tree.FindString("/n5") != 0 {
 			t.Errorf("%s as of the creation of /n4: %v", dir, err)
+		}
+		first, err := offline.Locate(vfs.OS{}, dirs[0], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := offline.CompareDirs(vfs.OS{}, first, d, nil, offline.CompareOptions{}, io.Discard, io.Discard); err != nil {
+			t.Errorf("%s and %s: %v", dirs[0], dir, err)
 		}
 	}
 }
