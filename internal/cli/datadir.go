@@ -16,6 +16,7 @@ type datadirCmd struct {
 	Stat    datadirStatCmd    `cmd:"" help:"Print the metadata and the ACL of a node."`
 	Tree    datadirTreeCmd    `cmd:"" help:"Print a node and all below it."`
 	History datadirHistoryCmd `cmd:"" help:"Print every transaction that changed a node, with what was before and after."`
+	Compare datadirCompareCmd `cmd:"" help:"Say what the states of two servers differ in at one zxid. The exit code is 1 if they do."`
 }
 
 // place says which directory is meant.
@@ -43,13 +44,9 @@ func (n *node) state(e *env) (offline.State, error) {
 	if err != nil {
 		return offline.State{}, err
 	}
-	var at *offline.Moment
-	if n.At != "" {
-		m, err := offline.ParseMoment(n.At, time.Now())
-		if err != nil {
-			return offline.State{}, err
-		}
-		at = &m
+	at, err := moment(n.At)
+	if err != nil {
+		return offline.State{}, err
 	}
 	s, err := d.At(vfs.OS{}, at)
 	if err != nil {
@@ -62,6 +59,15 @@ func (n *node) state(e *env) (offline.State, error) {
 		fmt.Fprintln(e.Err, "quokka:", note)
 	}
 	return s, nil
+}
+
+// moment reads --at; without it there is none.
+func moment(text string) (*offline.Moment, error) {
+	if text == "" {
+		return nil, nil
+	}
+	m, err := offline.ParseMoment(text, time.Now())
+	return &m, err
 }
 
 type datadirInfoCmd struct {
@@ -158,6 +164,32 @@ func (c *datadirHistoryCmd) Run(e *env) error {
 	if err == nil {
 		o := offline.HistoryOptions{Path: c.Path, Children: c.Children, JSON: c.Output == "json"}
 		err = d.History(vfs.OS{}, o, e.Out, e.Err)
+	}
+	return offlineError(err)
+}
+
+type datadirCompareCmd struct {
+	A       string `arg:"" name:"dir" help:"A data directory or zoo.cfg."`
+	B       string `arg:"" name:"other" help:"That of another server."`
+	At      string `help:"Compare as of this zxid or time. Default: the newest zxid that both have." placeholder:"ZXID|TIME"`
+	Output  string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+	Content bool   `help:"Compare data, ACLs and owners only: not versions, zxids and times of nodes, nor sessions."`
+}
+
+// Run compares states. Directories with another dataLogDir are named by their
+// zoo.cfg.
+func (c *datadirCompareCmd) Run(e *env) error {
+	var dirs [2]offline.DataDir
+	for i, arg := range []string{c.A, c.B} {
+		var err error
+		if dirs[i], err = offline.Locate(vfs.OS{}, arg, ""); err != nil {
+			return offlineError(err)
+		}
+	}
+	at, err := moment(c.At)
+	if err == nil {
+		o := offline.CompareOptions{JSON: c.Output == "json", ContentOnly: c.Content}
+		err = offline.CompareDirs(vfs.OS{}, dirs[0], dirs[1], at, o, e.Out, e.Err)
 	}
 	return offlineError(err)
 }

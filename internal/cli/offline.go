@@ -54,7 +54,7 @@ type javaScript struct {
 var javaScripts = map[string]javaScript{
 	"zkTxnLogToolkit.sh":                   {"[-dhvry] <txn_log_file_name> (-c -z <zxid>)", txnLogToolkit},
 	"zkSnapShotToolkit.sh":                 {"[-d|-json] snapshot_file", snapShotToolkit},
-	"zkSnapshotComparer.sh":                {"-l <left> -r <right> -b <bytes> -n <nodes> [-d]", snapshotComparer},
+	"zkSnapshotComparer.sh":                {"-l <left> -r <right> -b <bytes> -n <nodes> [-d] [-i]", snapshotComparer},
 	"zkSnapshotRecursiveSummaryToolkit.sh": {"<snapshot_file> <starting_node> <max_depth>", recursiveSummary},
 }
 
@@ -168,13 +168,16 @@ func snapShotToolkit(args []string, stdio IO) error {
 
 func snapshotComparer(args []string, stdio IO) error {
 	flags, rest, err := javaFlags(args, map[string]string{
-		"l": "left=", "r": "right=", "b": "bytes=", "n": "nodes=", "d": "debug",
+		"l": "left=", "r": "right=", "b": "bytes=", "n": "nodes=", "d": "debug", "i": "interactive",
 	})
 	if err != nil || len(rest) > 0 {
 		return errors.Join(errUsage, err)
 	}
 	o := offline.CompareOptions{Layers: true}
 	_, o.Debug = flags["d"]
+	if _, ok := flags["i"]; ok {
+		o.Ask = stdio.In
+	}
 	for _, n := range []struct {
 		flag string
 		into *int64

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -101,29 +102,38 @@ func (c *txnlogCheckCmd) Run(e *env) error {
 }
 
 type txnlogRepairCmd struct {
-	Files    []string `arg:"" name:"file" help:"Logs."`
+	Files    []string `arg:"" name:"file|dir" help:"Logs, or directories with logs."`
 	Copy     string   `short:"o" help:"Name of the copy of one log; it must not exist." placeholder:"COPY"`
 	Out      string   `help:"Directory for the copies, which keep their names." placeholder:"DIR"`
-	OnDamage string   `enum:"refuse,cut,skip" default:"refuse" help:"What to do with damage that whole records follow: refuse to copy, cut there and lose what follows, or skip the bad bytes and leave a gap."`
+	OnDamage string   `enum:"refuse,cut,skip,mend" default:"refuse" help:"What to do with damage that whole records follow: refuse to copy, cut there and lose what follows, skip the bad bytes and leave a gap, or mend records in which one bit is wrong."`
 }
 
 // Run repairs copies of logs.
 func (c *txnlogRepairCmd) Run(e *env) error {
-	if (c.Copy == "") == (c.Out == "") || c.Copy != "" && len(c.Files) != 1 {
+	fsys := vfs.OS{}
+	files, err := offline.LogFiles(fsys, c.Files)
+	if err != nil {
+		return offlineError(err)
+	}
+	if (c.Copy == "") == (c.Out == "") || c.Copy != "" && len(files) != 1 {
 		return offlineError(fmt.Errorf("say where the copy goes: -o COPY for one log, or --out DIR for any number"))
 	}
-	fsys := vfs.OS{}
 	if c.Out != "" {
 		if err := fsys.MkdirAll(c.Out); err != nil {
 			return offlineError(err)
 		}
 	}
-	for _, f := range c.Files {
+	for _, f := range files {
 		to := c.Copy
 		if c.Out != "" {
-			to = filepath.Join(c.Out, filepath.Base(f))
+			to = filepath.Join(c.Out, filepath.Base(f.Path))
 		}
-		if err := offline.Repair(fsys, f, to, offline.OnDamage(c.OnDamage), e.Out); err != nil {
+		err := offline.Repair(fsys, f.Path, to, offline.OnDamage(c.OnDamage), e.Out)
+		if len(files) > 1 && errors.Is(err, offline.ErrNoRecord) {
+			fmt.Fprintln(e.Out, err)
+			continue
+		}
+		if err != nil {
 			return offlineError(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"quokka/internal/core/tree"
+	"quokka/internal/disk/snap"
 	"quokka/internal/disk/vfs"
 	"quokka/internal/proto"
 	"quokka/internal/render"
@@ -23,7 +24,8 @@ type CompareOptions struct {
 	// its two thresholds.
 	Layers       bool
 	Bytes, Nodes int64
-	Debug        bool // of Layers: every comparison, and what the thresholds leave out
+	Debug        bool      // of Layers: every comparison, and what the thresholds leave out
+	Ask          io.Reader // of Layers: whoever writes there chooses what is compared; nil compares all
 }
 
 // CompareSnapshots prints what B has and A has not, what A has and B has not,
@@ -41,8 +43,49 @@ func CompareSnapshots(fsys vfs.FS, a, b string, o CompareOptions, out, notes io.
 		}
 		snaps[i] = s
 	}
-	c := &comparison{a: snaps[0], b: snaps[1], o: o, out: bufio.NewWriterSize(out, 64<<10)}
-	c.mute = o.Layers
+	return compare(snaps[0], snaps[1], o, out)
+}
+
+// CompareDirs compares the states of two servers as of one moment; nil is the
+// newest that both have. What differs then is no matter of one being behind:
+// members of one ensemble must be equal at each zxid.
+func CompareDirs(fsys vfs.FS, a, b DataDir, at *Moment, o CompareOptions, out, notes io.Writer) error {
+	sa, err := a.At(fsys, at)
+	if err != nil {
+		return err
+	}
+	sb, err := b.At(fsys, at)
+	if err != nil {
+		return err
+	}
+	if common := min(sa.Zxid, sb.Zxid); sa.Zxid > common {
+		sa, err = a.At(fsys, &Moment{Zxid: common})
+	} else if sb.Zxid > common {
+		sb, err = b.At(fsys, &Moment{Zxid: common})
+	}
+	if err != nil {
+		return err
+	}
+	if sa.Zxid != sb.Zxid {
+		return fmt.Errorf("%s and %s have no zxid in common below %v and %v", a.SnapDir, b.SnapDir, sa.Zxid, sb.Zxid)
+	}
+	for _, s := range []State{sa, sb} {
+		for _, n := range append([]string{s.From}, s.Notes...) {
+			fmt.Fprintln(notes, "quokka:", n)
+		}
+	}
+	return compare(sa.picture(a), sb.picture(b), o, out)
+}
+
+// picture is a state as if a snapshot had been taken of it.
+func (s *State) picture(d DataDir) *Snapshot {
+	return &Snapshot{
+		Info: snap.Info{Path: d.SnapDir, Zxid: s.Zxid, Nodes: s.Tree.NodeCount() - 1}, Tree: s.Tree, Sessions: s.Sessions,
+	}
+}
+
+func compare(a, b *Snapshot, o CompareOptions, out io.Writer) error {
+	c := &comparison{a: a, b: b, o: o, out: bufio.NewWriterSize(out, 64<<10), mute: o.Layers}
 	err := c.run()
 	if err == nil && o.Layers {
 		err = c.layers()

@@ -43,6 +43,9 @@ type Place struct {
 	State  string `json:"state"`
 	Reason string `json:"reason"`
 	Next   int64  `json:"next"` // offset of the next record, -1 if there is none
+	// After and Before are the zxids of the records around it, 0 for none.
+	After  render.Hex `json:"after"`
+	Before render.Hex `json:"before"`
 }
 
 // maxListed is how many gaps or places of a file are kept; more are counted.
@@ -53,6 +56,7 @@ type examination struct {
 	fsys vfs.FS
 	prev int64 // highest zxid so far; math.MinInt64 before the first record
 	any  bool
+	hurt bool // bad bytes came after prev in the same file
 }
 
 func newExamination(fsys vfs.FS) *examination { return &examination{fsys: fsys, prev: math.MinInt64} }
@@ -71,7 +75,7 @@ func (x *examination) file(f LogFile) (LogReport, error) {
 		return r, err
 	}
 	defer l.Close()
-	r.Size = l.Size()
+	r.Size, x.hurt = l.Size(), false
 	epoch := proto.Epoch(-1)
 	for {
 		rec, ok, err := l.Next()
@@ -89,7 +93,8 @@ func (x *examination) file(f LogFile) (LogReport, error) {
 		if r.Used = max(r.Used, end.Offset); end.State == txnlog.Whole {
 			return r, nil
 		}
-		r.place(end)
+		r.place(end, x.prev)
+		x.hurt = true
 		if end.Next < 0 {
 			return r, nil
 		}
@@ -97,13 +102,14 @@ func (x *examination) file(f LogFile) (LogReport, error) {
 	}
 }
 
-func (r *LogReport) place(end txnlog.End) {
+func (r *LogReport) place(end txnlog.End, prev int64) {
 	if r.State != string(txnlog.Damaged) {
 		r.State = string(end.State)
 	}
 	if len(r.Places) < maxListed {
 		r.Places = append(r.Places, Place{
 			Offset: end.Offset, Bytes: end.BadBytes, State: string(end.State), Reason: end.Reason, Next: end.Next,
+			After: render.Hex(max(0, prev)),
 		})
 	}
 }
@@ -123,15 +129,18 @@ func (x *examination) record(r *LogReport, rec txnlog.Record, epoch *proto.Epoch
 	if _, err := proto.DecodeTxn(rec.Payload); err != nil {
 		r.Opaque++
 	}
+	if n := len(r.Places); x.hurt && n > 0 {
+		r.Places[n-1].Before = render.Hex(z)
+	}
 	switch {
 	case x.any && rec.Zxid <= x.prev:
 		r.Repeated++
-	case x.any && !txnlog.Follows(x.prev, rec.Zxid):
+	case x.any && !x.hurt && !txnlog.Follows(x.prev, rec.Zxid):
 		if len(r.Gaps) < maxListed {
 			r.Gaps = append(r.Gaps, Gap{After: render.Hex(x.prev), Before: render.Hex(z), File: r.File})
 		}
 	}
-	x.prev, x.any = max(x.prev, rec.Zxid), true
+	x.prev, x.any, x.hurt = max(x.prev, rec.Zxid), true, false
 }
 
 // damaged tells whether there is more than a torn end.
@@ -154,7 +163,7 @@ func (r *LogReport) details() []string {
 	for _, p := range r.Places {
 		s := fmt.Sprintf("%s at offset %d: %s, %d bytes", p.State, p.Offset, p.Reason, p.Bytes)
 		if p.Next >= 0 {
-			s += fmt.Sprintf("; the next record is at offset %d", p.Next)
+			s += fmt.Sprintf("; the next record is at offset %d; lost here: %s", p.Next, between(proto.Zxid(p.After), proto.Zxid(p.Before)))
 		}
 		lines = append(lines, s)
 	}

@@ -148,11 +148,18 @@ func (h *nodeHistory) part(t *proto.Txn, op proto.Op, body proto.TxnBody, multi 
 	if !h.touches(t, op, body) {
 		return h.child(e, op, body)
 	}
+	if !h.known && makesNode(op) {
+		h.known, h.now = true, nil // or it had been refused
+	}
 	h.baseline(t.Zxid)
 	e.known, e.old = h.known, h.now
 	h.apply(t, body)
 	e.new = h.now
 	return h.tell(e)
+}
+
+func makesNode(op proto.Op) bool {
+	return op == proto.OpCreate || op == proto.OpCreate2 || op == proto.OpCreateContainer || op == proto.OpCreateTTL
 }
 
 func (h *nodeHistory) touches(t *proto.Txn, op proto.Op, body proto.TxnBody) bool {
@@ -324,6 +331,8 @@ func (v *nodeValue) brief(op proto.Op) string {
 	switch {
 	case v == nil:
 		return "none"
+	case op == proto.OpSetACL && v.acl == nil:
+		return "?" // only the data are known
 	case op == proto.OpSetACL:
 		return aclLine(v.acl)
 	case v.data == nil:

@@ -1,10 +1,13 @@
 package offline
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quokka/internal/core/tree"
@@ -24,16 +27,77 @@ func (c *comparison) layers() error {
 			return err
 		}
 	}
-	fmt.Fprintf(c.out, "Printing analysis for nodes difference larger than %d bytes or node count difference larger than %d.\n",
-		c.o.Bytes, c.o.Nodes)
-	for depth := range max(len(sides[0].levels), len(sides[1].levels)) {
-		fmt.Fprintf(c.out, "Analysis for depth %d\n", depth)
-		if err := c.layer(sides[0].level(depth), sides[1].level(depth)); err != nil {
+	if c.o.Ask != nil {
+		if err := c.ask(sides); err != nil {
 			return err
+		}
+	} else {
+		c.thresholds()
+		for depth := range max(len(sides[0].levels), len(sides[1].levels)) {
+			c.depth(sides, depth)
 		}
 	}
 	_, err := fmt.Fprintln(c.out, "All layers compared.")
 	return err
+}
+
+func (c *comparison) thresholds() {
+	fmt.Fprintf(c.out, "Printing analysis for nodes difference larger than %d bytes or node count difference larger than %d.\n",
+		c.o.Bytes, c.o.Nodes)
+}
+
+func (c *comparison) depth(sides [2]*layered, depth int) {
+	fmt.Fprintf(c.out, "Analysis for depth %d\n", depth)
+	c.layer(sides[0].level(depth), sides[1].level(depth))
+}
+
+// ask lets somebody choose what is compared next, as SnapshotComparer -i does:
+// an empty line is the next level, a number another one, and a path the
+// children of that node. It ends behind the last level, or with the input.
+func (c *comparison) ask(sides [2]*layered) error {
+	levels := max(len(sides[0].levels), len(sides[1].levels))
+	in := bufio.NewScanner(c.o.Ask)
+	for depth := 0; depth < levels; {
+		fmt.Fprintf(c.out, "Current depth is %d\n- Press enter to print this level;\n- Type a number to go to a level and print it;\n"+
+			"- Enter an absolute path, which begins with '/', to print the children of a node.\n", depth)
+		if err := c.out.Flush(); err != nil || !in.Scan() {
+			return errors.Join(err, in.Err())
+		}
+		c.thresholds()
+		line := in.Text()
+		n, err := strconv.Atoi(line)
+		switch {
+		case line == "":
+			c.depth(sides, depth)
+			depth++
+		case line[0] == '/':
+			c.childrenOf(sides, line)
+		case err != nil || n < 0 || n >= levels:
+			fmt.Fprintf(c.out, "%q is neither a path nor a level from 0 to %d.\n", line, levels-1)
+		default:
+			depth = n
+			c.depth(sides, depth)
+		}
+		fmt.Fprintln(c.out)
+	}
+	return nil
+}
+
+func (c *comparison) childrenOf(sides [2]*layered, path string) {
+	fmt.Fprintf(c.out, "Analysis for node %s\n", path)
+	var lists [2][]layerNode
+	found := false
+	for i, s := range sides {
+		if r := s.snap.Tree.FindString(path); r != 0 {
+			found = true
+			lists[i] = s.nodes(slices.Collect(s.snap.Tree.Children(r)))
+		}
+	}
+	if !found {
+		fmt.Fprintf(c.out, "Path %s is neither found in left tree nor right tree.\n", path)
+		return
+	}
+	c.layer(lists[0], lists[1])
 }
 
 // layered is a tree by levels.
@@ -80,8 +144,13 @@ func (l *layered) level(depth int) []layerNode {
 	if depth >= len(l.levels) {
 		return nil
 	}
-	nodes := make([]layerNode, len(l.levels[depth]))
-	for i, r := range l.levels[depth] {
+	return l.nodes(l.levels[depth])
+}
+
+// nodes are nodes by their labels.
+func (l *layered) nodes(refs []tree.Ref) []layerNode {
+	nodes := make([]layerNode, len(refs))
+	for i, r := range refs {
 		nodes[i] = layerNode{string(l.snap.Tree.AppendPath(nil, r)), l.sizes.bytes[r], l.sizes.nodes[r]}
 	}
 	slices.SortFunc(nodes, func(a, b layerNode) int { return strings.Compare(a.label, b.label) })
@@ -89,7 +158,7 @@ func (l *layered) level(depth int) []layerNode {
 }
 
 // layer compares two sorted lists.
-func (c *comparison) layer(left, right []layerNode) error {
+func (c *comparison) layer(left, right []layerNode) {
 	for len(left) > 0 || len(right) > 0 {
 		order := 0
 		switch {
@@ -113,11 +182,17 @@ func (c *comparison) layer(left, right []layerNode) error {
 			left, right = left[1:], right[1:]
 		}
 	}
-	return nil
 }
 
 func (c *comparison) debug(format string, args ...any) {
 	if c.o.Debug {
+		fmt.Fprintf(c.out, format, args...)
+	}
+}
+
+// filtered tells what the thresholds hide to those who want to know.
+func (c *comparison) filtered(format string, args ...any) {
+	if c.o.Debug || c.o.Ask != nil {
 		fmt.Fprintf(c.out, format, args...)
 	}
 }
@@ -127,7 +202,7 @@ func (c *comparison) lone(side string, n layerNode) {
 		fmt.Fprintf(c.out, "Node %s found only in %s tree. Descendant size: %d. Descendant count: %d\n", n.label, side, n.bytes, n.nodes)
 		return
 	}
-	c.debug("Filtered %s node %s of size %d\n", side, n.label, n.bytes)
+	c.filtered("Filtered %s node %s of size %d\n", side, n.label, n.bytes)
 }
 
 func (c *comparison) inBoth(l, r layerNode) {
@@ -136,5 +211,5 @@ func (c *comparison) inBoth(l, r layerNode) {
 		fmt.Fprintf(c.out, "Node %s found in both trees. Delta: %d bytes, %d descendants\n", l.label, bytes, nodes)
 		return
 	}
-	c.debug("Filtered node %s of left size %d, right size %d\n", l.label, l.bytes, r.bytes)
+	c.filtered("Filtered node %s of left size %d, right size %d\n", l.label, l.bytes, r.bytes)
 }

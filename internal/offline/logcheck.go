@@ -13,8 +13,8 @@ import (
 	"quokka/internal/render"
 )
 
-// A Verdict is what a server would make of the logs in a directory.
-type Verdict struct {
+// A verdict is what a server would make of the logs in a directory.
+type verdict struct {
 	Dir     string     `json:"dir"`
 	From    render.Hex `json:"from"` // the first zxid it needs
 	Usable  bool       `json:"usable"`
@@ -64,16 +64,16 @@ func CheckLogs(fsys vfs.FS, args []string, asJSON bool, out io.Writer) error {
 }
 
 // verdictOn scans as a server does.
-func verdictOn(fsys vfs.FS, arg string) (Verdict, error) {
+func verdictOn(fsys vfs.FS, arg string) (verdict, error) {
 	dir, err := logDirOf(fsys, arg)
 	if err != nil {
-		return Verdict{}, err
+		return verdict{}, err
 	}
 	from, err := neededFrom(fsys, dir)
 	if err != nil {
-		return Verdict{}, err
+		return verdict{}, err
 	}
-	v := Verdict{Dir: dir, From: render.Hex(from), Usable: true}
+	v := verdict{Dir: dir, From: render.Hex(from), Usable: true}
 	tail, err := txnlog.Scan(fsys, dir, from, func(txnlog.Record) error { return nil })
 	if corrupt, ok := errors.AsType[*txnlog.CorruptError](err); ok {
 		v.Usable, v.Problem = false, corrupt.Error()
@@ -132,7 +132,7 @@ func writeReport(out io.Writer, r *LogReport, asJSON bool) error {
 	return nil
 }
 
-func writeVerdict(out io.Writer, v Verdict, asJSON bool) error {
+func writeVerdict(out io.Writer, v verdict, asJSON bool) error {
 	if asJSON {
 		return render.JSON(out, v, false)
 	}

@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,14 +19,20 @@ const (
 	Refuse OnDamage = "refuse" // write nothing
 	Cut    OnDamage = "cut"    // end the copy there, and lose all that follows
 	Skip   OnDamage = "skip"   // leave the bad bytes out, and leave a gap
+	Mend   OnDamage = "mend"   // put records right in which one bit is wrong, refuse others
 )
+
+// ErrNoRecord says that a log has nothing to copy.
+var ErrNoRecord = errors.New("there is no whole record in it")
 
 // Repair copies the whole records of a log file to a new file, durably, and says
 // on out what it kept and what is lost. The end of a file that is torn is cut
 // off, which loses nothing that was acknowledged if it was the newest log. What
 // damage in the middle means is for the caller to decide: a gap stops Quokka
 // when it needs the records, and Java applies what follows to a state that
-// lacks what is missing.
+// lacks what is missing. Mend is for the wrong bit that bad memory makes; what it
+// has put right is checked no more than by a checksum that is easily content, so
+// that the digests should be compared.
 //
 // There is a whole copy afterwards or none; a file that exists is not replaced. A file without
 // damage is copied, too. Checksums are never made to fit wrong bytes, as
@@ -48,11 +55,11 @@ func Repair(fsys vfs.FS, from, to string, what OnDamage, out io.Writer) error {
 	}
 	if plan.refused {
 		return fmt.Errorf("repair %s: it is damaged, and nothing was written; --on-damage=%s ends the copy at the damage, "+
-			"--on-damage=%s leaves the bad bytes out. If the other servers of the ensemble are well, better move this server's version-2 "+
-			"directories away (not myid) and let it copy the data from the leader: %w", from, Cut, Skip, ErrDamaged)
+			"--on-damage=%s leaves the bad bytes out, --on-damage=%s tries to put a single wrong bit right. If the other servers of the ensemble are well, better move this server's version-2 "+
+			"directories away (not myid) and let it copy the data from the leader: %w", from, Cut, Skip, Mend, ErrDamaged)
 	}
 	if plan.kept.records == 0 {
-		return fmt.Errorf("repair %s: there is no whole record in it, so nothing was written; a server does without this file", from)
+		return fmt.Errorf("repair %s: %w, so nothing was written; a server does without this file", from, ErrNoRecord)
 	}
 	if err := writeParts(fsys, from, to, plan.parts); err != nil {
 		return err
@@ -61,8 +68,13 @@ func Repair(fsys vfs.FS, from, to string, what OnDamage, out io.Writer) error {
 	return err
 }
 
-// part is bytes of a file that are copied.
-type part struct{ from, to int64 }
+// part is bytes that are copied: of the file, or those of a mended record.
+type part struct {
+	from, to int64
+	mended   []byte
+}
+
+func (p part) size() int64 { return p.to - p.from + int64(len(p.mended)) }
 
 // zxidRange counts records.
 type zxidRange struct {
@@ -88,6 +100,7 @@ func (r zxidRange) String() string {
 type cutPlace struct {
 	end           txnlog.End
 	before, after proto.Zxid // 0 is nothing
+	mended        bool
 }
 
 // repairPlan is what will be copied.
@@ -117,20 +130,43 @@ func (p *repairPlan) make(l *txnlog.Lone) error {
 			return err
 		}
 		if !cut && end.Offset > start {
-			p.parts = append(p.parts, part{start, end.Offset})
+			p.parts = append(p.parts, part{from: start, to: end.Offset})
 		}
 		if end.State == txnlog.Whole {
 			return nil
 		}
-		p.places = append(p.places, cutPlace{end: end, before: p.kept.last})
-		p.refused = p.refused || p.what == Refuse && end.Next >= 0
+		place := cutPlace{end: end, before: p.kept.last}
+		if place.mended, err = p.mend(l, end); err != nil {
+			return err
+		}
+		p.places = append(p.places, place)
+		p.refused = p.refused || !place.mended && end.Next >= 0 && (p.what == Refuse || p.what == Mend)
 		if end.Next < 0 {
 			return nil
 		}
-		cut = cut || p.what != Skip
+		cut = cut || p.what != Skip && !place.mended
 		start = end.Next
 		l.Resume(end)
 	}
+}
+
+// mend puts the record at a damaged place right, if that is wanted and can be.
+// The record must be a transaction that fits in where it stands.
+func (p *repairPlan) mend(l *txnlog.Lone, end txnlog.End) (bool, error) {
+	if p.what != Mend {
+		return false, nil
+	}
+	b, err := l.Mend(end)
+	if err != nil || b == nil {
+		return false, err
+	}
+	t, err := proto.DecodeTxn(txnlog.RecordPayload(b))
+	if err != nil || p.kept.records > 0 && !txnlog.Follows(int64(p.kept.last), int64(t.Zxid)) {
+		return false, nil
+	}
+	p.parts = append(p.parts, part{mended: b})
+	p.kept.add(t.Zxid)
+	return true, nil
 }
 
 func (p *repairPlan) record(z proto.Zxid, cut bool) {
@@ -147,7 +183,7 @@ func (p *repairPlan) record(z proto.Zxid, cut bool) {
 func (p *repairPlan) size() int64 {
 	n := int64(0)
 	for _, c := range p.parts {
-		n += c.to - c.from
+		n += c.size()
 	}
 	return n
 }
@@ -161,6 +197,11 @@ func (p *repairPlan) tell(from string, out io.Writer) error {
 	}
 	say("%s: a copy %s %v", from, verb, p.kept)
 	for _, c := range p.places {
+		if c.mended {
+			say("  MENDED at offset %d, after %v: %s, and one inverted bit makes it right. Compare the digests before you rely on it: "+
+				"put the copy into a copy of the data directory, and ask quokka datadir info", c.end.Offset, c.before, c.end.Reason)
+			continue
+		}
 		say("  %s at offset %d: %s; %d bytes are left out", c.end.State, c.end.Offset, c.end.Reason, c.end.BadBytes)
 		switch {
 		case c.end.Next >= 0:
@@ -205,6 +246,9 @@ func writeParts(fsys vfs.FS, from, to string, parts []part) error {
 			if _, err := io.Copy(w, io.NewSectionReader(src, p.from, p.to-p.from)); err != nil {
 				return err
 			}
+			if _, err := w.Write(p.mended); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -237,7 +281,7 @@ func Chop(fsys vfs.FS, from, to string, zxid proto.Zxid, out io.Writer) error {
 	if !found {
 		return fmt.Errorf("chop %s: the log does not contain zxid %v among its %v", from, zxid, kept)
 	}
-	if err := writeParts(fsys, from, to, []part{{0, end}}); err != nil {
+	if err := writeParts(fsys, from, to, []part{{from: 0, to: end}}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "wrote %s with %v\n", to, kept)

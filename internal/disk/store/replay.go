@@ -108,6 +108,9 @@ func (s *Store) replayInto(a *attempt, from int64) error {
 	if from < 0 || from == math.MinInt64 {
 		return loadError(nil, "snapshot %s has the highest zxid there can be", a.info.Path)
 	}
+	if a.last >= a.until {
+		return nil // what is behind may be as broken as it likes
+	}
 	tail, err := txnlog.Scan(s.fsys, s.logDir, from, a.record)
 	var own *Error
 	if errors.As(err, &own) {
@@ -155,6 +158,9 @@ func (a *attempt) record(rec txnlog.Record) error {
 			a.compareWithSnapshot()
 		}
 		a.fuzzyUntil, a.digesting = 0, a.digests
+	}
+	if a.last >= a.until {
+		return txnlog.ErrStop
 	}
 	return nil
 }
