@@ -136,7 +136,7 @@ func Classify(op proto.Op) state.Kind {
 
 // Connect starts a handshake.
 func (n *Node) Connect(c Conn, r proto.ConnectRequest) {
-	n.inbox.post(input{kind: inputConnect, conn: c, connect: r})
+	n.inbox.post(input{kind: inputConnect, conn: c, connect: &r})
 }
 
 // Submit posts a request that has to be ordered. The body is the node's.
