@@ -112,7 +112,7 @@ func TestZkCliExpiry(t *testing.T) {
 		missing(t, zkCliScript, "apt-get install zookeeper")
 	}
 	compareScenario(t, "zkcli-expiry", func(t *testing.T, r *recorder) error {
-		c, err := startCli(r.server.Addr(), 2*time.Second)
+		c, err := startCli(r.server.Addr(), 4*time.Second)
 		if err != nil {
 			return err
 		}
