@@ -143,23 +143,32 @@ func reconfigure(t *testing.T, c *client.Client, r client.Reconfig) {
 // lost it writes nothing, and is told so.
 func TestStolenSession(t *testing.T) {
 	onAll(t, 3, func(t *testing.T, f fixture) {
-		ctx, c := short(t), dial(t, f.Addr(0), client.Options{SessionTimeout: 20 * time.Second})
+		p := newProxy(t, f.Addr(0))
+		ctx, c := short(t), dial(t, p.addr(), client.Options{SessionTimeout: 20 * time.Second})
 		_, err := c.Create(ctx, "/s", nil, client.Ephemeral)
 		must(t, err)
 		s := c.Session()
+		p.freeze() // or it would take the session back
 		thief := dial(t, f.Addr(1), client.Options{SessionTimeout: 20 * time.Second, Resume: &s})
 		_, err = thief.Set(ctx, "/s", []byte("thief"), 0)
 		must(t, err)
-		_, err = c.Set(ctx, "/s", []byte("late"), 0)
+		thief.Detach()
+		late := make(chan error)
+		go func() { _, err := c.Set(ctx, "/s", []byte("late"), 0); late <- err }()
+		p.thaw()
+		err = <-late
 		if !errors.Is(err, client.ErrSessionMoved) && !errors.Is(err, client.ErrConnectionLoss) && !errors.Is(err, client.ErrBadVersion) {
 			t.Errorf("a write by a session that has moved: %v", err)
 		}
-		b, st, err := dial(t, f.Addr(2), client.Options{}).Get(ctx, "/s")
-		for err == nil && st.Version < 1 { // that server may be behind
-			b, st, err = thief.Get(ctx, "/s")
-		}
+		other := dial(t, f.Addr(2), client.Options{})
+		must(t, other.Sync(ctx, "/s"))
+		b, st, err := other.Get(ctx, "/s")
 		if string(b) != "thief" || st.Version != 1 || err != nil {
 			t.Errorf("%q, version %d, %v", b, st.Version, err)
+		}
+		eventually(t, func() error { _, _, err := c.Get(ctx, "/s"); return err })
+		if c.Session().ID != s.ID {
+			t.Error(c.Session(), s)
 		}
 	})
 }

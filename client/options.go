@@ -113,7 +113,7 @@ type RequestInfo struct {
 	Took  time.Duration // from the call to its end
 	Bytes int           // of the request
 	Zxid  Zxid          // of the answer, 0 if there was none
-	Err   error
+	Err   error         // what the caller was told
 }
 
 const (
