@@ -58,6 +58,7 @@ type call struct {
 	// The rest is guarded by session.mu.
 	stage   stage
 	wasSent bool
+	sentAt  time.Time
 	retries int
 	xid     int32
 	arm     *Watch
@@ -121,6 +122,7 @@ func start[T any](ctx context.Context, s *session, rq request[T], p *Pipeline) *
 		return err
 	}
 	if err := s.admit(f.c, rq.err); err != nil {
+		f.c.stage = ended // nobody else has it yet
 		s.finish(f.c, err)
 		return f
 	}

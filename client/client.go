@@ -98,6 +98,20 @@ func (c *Client) SessionTimeout() time.Duration {
 	return c.s.timeout
 }
 
+// LastContact returns when the newest request was sent that a server with a
+// quorum has answered, pings included; it is zero before the first connection.
+// The servers heard from the session at that moment or later, so none of them
+// ends it before SessionTimeout has passed since, unless it is closed. A
+// server that dies may take up to half a tickTime of that with it.
+//
+// Who must not act after the session is over, but cannot wait for a server to
+// say that it is, goes by this.
+func (c *Client) LastContact() time.Time {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.contact
+}
+
 // Close ends the session, and with it its ephemeral nodes. It waits for what
 // is under way and for the server's word, but for a third of the session
 // timeout at most; if no server is reached the session ends by its timeout.

@@ -150,6 +150,7 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 	s.mu.Unlock()
 	b := proto.AppendConnectRequest(make([]byte, 4), &rq)
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	begin := time.Now()
 	if _, err := conn.Write(b); err != nil {
 		return nil, err
 	}
@@ -173,15 +174,19 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 	}
 	_ = conn.SetDeadline(time.Time{})
 	source.wait = l.patience()
-	s.adopt(&rp)
+	s.adopt(&rp, begin)
 	return l, nil
 }
 
-// adopt takes over what the server said about the session.
-func (s *session) adopt(rp *proto.ConnectResponse) {
+// adopt takes over what the server said about the session, when it was asked
+// at a time.
+func (s *session) adopt(rp *proto.ConnectResponse, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.id, s.password = rp.SessionID, rp.Password
 	s.timeout = time.Duration(rp.TimeoutMS) * time.Millisecond
 	s.writable = s.writable || !rp.ReadOnly
+	if !rp.ReadOnly {
+		s.heard(asked)
+	}
 }

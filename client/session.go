@@ -48,6 +48,7 @@ type session struct {
 	watches     watches
 	noRemoval   bool      // the servers know no removeWatches
 	pingAt      time.Time // of the ping under way
+	contact     time.Time // see Client.LastContact
 }
 
 func newSession(servers []string, chroot string, o Options) *session {
@@ -138,6 +139,16 @@ func (s *session) disarm(c *call) {
 	c.arm = nil
 }
 
+// heard notes that a server has answered what was sent at a time. One without
+// a quorum does not count: those that have one do not learn of it. It must be
+// called under mu.
+func (s *session) heard(sent time.Time) {
+	readOnly := s.link != nil && s.link.readOnly
+	if !readOnly && sent.After(s.contact) {
+		s.contact = sent
+	}
+}
+
 // maxBatch is how many bytes are gathered for one write.
 const maxBatch = 64 << 10
 
@@ -155,6 +166,10 @@ func (s *session) fill(b []byte) ([]byte, []*call) {
 		s.prelude = nil
 	}
 	var unsent []*call
+	var now time.Time
+	if len(s.queue) > 0 {
+		now = time.Now()
+	}
 	for len(s.queue) > 0 && len(b) < maxBatch {
 		c := s.queue[0]
 		s.queue[0] = nil
@@ -166,6 +181,7 @@ func (s *session) fill(b []byte) ([]byte, []*call) {
 			c.pipe.broken, c.stage = true, ended
 			unsent = append(unsent, c)
 		default:
+			c.sentAt = now
 			b = s.send(b, c)
 		}
 	}

@@ -31,6 +31,7 @@ member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 server, config, sim, local < cli;
 jute, proto, frame < client;
+client < recipe;
 server, config, client, local < quokkatest;
 `
 
@@ -45,7 +46,7 @@ var Floors = map[string]string{
 }
 
 // Outside are the packages that other people's programs import.
-var Outside = map[string]string{"client": "client", "quokkatest": "quokkatest"}
+var Outside = map[string]string{"client": "client", "recipe": "recipe", "quokkatest": "quokkatest"}
 
 // Forbidden says why an import that the floors would allow is none.
 var Forbidden = map[[2]string]string{
