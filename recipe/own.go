@@ -1,0 +1,227 @@
+package recipe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quokka/client"
+)
+
+// An own is a node of this session under a name that others may want too, or
+// that must be a certain one, so that a claim's mark cannot say whose it is.
+// It is told by its session and its data instead.
+type own struct {
+	place
+	name       string // with its number, once created, if it is sequential
+	base       string // the name that was asked for
+	data       []byte
+	sequential bool
+	persistent bool
+	stat       client.Stat // as of its creation, without that of ZooKeeper 3.4
+	doubt      bool        // a creation's answer is missing
+}
+
+// create creates the node, in a directory that is made if it is missing. If
+// somebody else has the name it fails with ErrNodeExists.
+func (n *own) create(ctx context.Context) error {
+	var flags []client.CreateOption
+	if !n.persistent {
+		flags = append(flags, client.Ephemeral)
+	}
+	if n.sequential {
+		flags = append(flags, client.Sequential)
+	}
+	for range maxParents {
+		err := persist(ctx, n.c, func() error {
+			if n.doubt && n.sequential {
+				if found, err := n.find(ctx); found || err != nil {
+					return err
+				}
+			}
+			err := n.attempt(ctx, flags)
+			n.doubt = n.doubt || client.Ambiguous(err)
+			return err
+		})
+		if !errors.Is(err, client.ErrNoNode) {
+			return err
+		}
+		if err := n.ensure(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s was deleted %d times by somebody else while a node was to be created in it", n.dir, maxParents)
+}
+
+func (n *own) attempt(ctx context.Context, flags []client.CreateOption) error {
+	path, stat, err := n.c.CreateStat(ctx, n.path(n.base), n.data, n.options(flags...)...)
+	if errors.Is(err, client.ErrUnimplemented) { // before ZooKeeper 3.5
+		path, err = n.c.Create(ctx, n.path(n.base), n.data, n.options(flags...)...)
+	}
+	switch {
+	case err == nil:
+		n.name, n.stat = n.nameOf(path), stat
+	case errors.Is(err, client.ErrNodeExists) && n.doubt:
+		mine, is := n.mine(ctx, n.base)
+		if is != nil || !mine {
+			return errors.Join(err, is)
+		}
+		return nil
+	}
+	return err
+}
+
+func (n *own) nameOf(path string) string { return n.place.name(path) }
+
+// mine tells whether the node of that name is the one whose creation was not
+// answered. It then takes it over.
+func (n *own) mine(ctx context.Context, name string) (bool, error) {
+	data, stat, err := n.c.Get(ctx, n.path(name))
+	switch {
+	case errors.Is(err, client.ErrNoNode):
+		return false, client.ErrConnectionLoss // it has gone meanwhile: once more
+	case err != nil:
+		return false, err
+	case !bytes.Equal(data, n.data) || !n.persistent && stat.EphemeralOwner != n.c.Session().ID:
+		return false, nil
+	}
+	n.name, n.stat = name, stat
+	return true, nil
+}
+
+// find looks for a sequential node whose creation was not answered.
+func (n *own) find(ctx context.Context) (bool, error) {
+	if err := n.sync(ctx); err != nil {
+		return false, err
+	}
+	names, err := n.list(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if rest, ok := strings.CutPrefix(name, n.base); !ok || len(rest) != sequenceDigits {
+			continue
+		}
+		mine, err := n.mine(ctx, name)
+		if mine || err != nil && !errors.Is(err, client.ErrConnectionLoss) {
+			return mine, err
+		}
+	}
+	return false, nil
+}
+
+// set replaces the node's data. It names the version it replaces, so that a
+// request which is carried out late does not replace what came after it.
+func (n *own) set(ctx context.Context, data []byte) error {
+	doubt := false
+	return persist(ctx, n.c, func() error {
+		stat, err := n.c.Set(ctx, n.path(n.name), data, n.stat.Version)
+		if err == nil {
+			n.stat.Version = stat.Version
+			return nil
+		}
+		doubt = doubt || client.Ambiguous(err)
+		if !errors.Is(err, client.ErrBadVersion) {
+			return err
+		}
+		now, stat, err := n.c.Get(ctx, n.path(n.name))
+		if err != nil {
+			return err
+		}
+		n.stat.Version = stat.Version
+		if doubt && bytes.Equal(now, data) {
+			return nil
+		}
+		return client.ErrConnectionLoss // somebody else has set it: once more
+	})
+}
+
+// discard deletes the node in the background, for as long as the session
+// lives, if it was created or may have been.
+func (n *own) discard() {
+	switch {
+	case n.name != "":
+		go func() { _ = n.remove(context.Background(), n.name) }()
+	case n.doubt && !n.persistent:
+		go n.sweep()
+	}
+}
+
+// sweep deletes a node that may have been created, now and, since its creation
+// may still be under way, a while later.
+func (n *own) sweep() {
+	for again := range 2 {
+		ctx := context.Background() // calls end with the session
+		names := []string{n.base}
+		if n.sync(ctx) != nil {
+			return
+		}
+		if n.sequential {
+			names, _ = n.list(ctx)
+			names = slices.DeleteFunc(names, func(s string) bool {
+				rest, ok := strings.CutPrefix(s, n.base)
+				return !ok || len(rest) != sequenceDigits
+			})
+		}
+		for _, name := range names {
+			if mine, err := n.mine(ctx, name); mine && err == nil {
+				_ = n.remove(ctx, name)
+			}
+		}
+		if again == 1 {
+			return
+		}
+		timer := time.NewTimer(n.c.SessionTimeout() / 3)
+		select {
+		case <-timer.C:
+		case <-n.c.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// hold makes a Hold of the node, which ends with the session but not with the
+// node: who calls it watches that.
+func (n *own) hold(ctx context.Context, kind string) *Hold {
+	k := &claim{place: n.place, mark: n.name, nodes: []string{n.name}, token: n.stat.Czxid}
+	g := &grip{k: k, holds: make(map[*Hold]struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	h := g.again(ctx, heldKey{n.c, n.path(n.name), kind})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.timer = time.AfterFunc(g.left(), g.check)
+	return h
+}
+
+// settle ends all Holds and leaves the nodes to the caller.
+func (g *grip) settle(cause error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.dropped != nil {
+		return
+	}
+	for h := range g.holds {
+		h.cancel(cause)
+	}
+	g.cancel()
+	g.timer.Stop()
+	done := make(chan struct{})
+	close(done)
+	g.dropped = done
+}
+
+// during returns a context that ends with ctx and, with its cause, with the
+// hold.
+func (h *Hold) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	inside, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+	return inside, func() {
+		stop()
+		cancel(nil)
+	}
+}
