@@ -322,7 +322,7 @@ func (b *backoff) wait(ctx context.Context) error {
 // establish creates a persistent node with data, and its parents, unless it
 // exists.
 func establish(ctx context.Context, c *client.Client, path string, data []byte, acl []client.ACL) error {
-	parent := place{c, parentPath(path), acl}
+	parent := place{c: c, dir: parentPath(path), acl: acl}
 	for range maxParents {
 		err := persist(ctx, c, func() error {
 			_, err := c.Create(ctx, path, data, parent.options()...)

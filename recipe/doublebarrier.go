@@ -29,7 +29,7 @@ type DoubleBarrier struct {
 // NewDoubleBarrier returns the double barrier at path for so many members. It
 // does not talk to the servers. Options.Layout and Reentrant mean nothing here.
 func NewDoubleBarrier(c *client.Client, path string, members int, o Options) *DoubleBarrier {
-	return &DoubleBarrier{place: place{c, path, o.ACL}, members: members, o: o}
+	return &DoubleBarrier{place: place{c: c, dir: path, acl: o.ACL}, members: members, o: o}
 }
 
 const readyNode = "ready"

@@ -60,7 +60,7 @@ type Member struct {
 
 // NewGroup returns the group at path. It does not talk to the servers.
 func NewGroup(c *client.Client, path string, o GroupOptions) *Group {
-	return &Group{place: place{c, path, o.ACL}, o: o}
+	return &Group{place: place{c: c, dir: path, acl: o.ACL}, o: o}
 }
 
 const partyMark = "__party__"

@@ -108,7 +108,7 @@ func (l *ledger) open(ctx context.Context, p *page) error {
 	if p.path != "" {
 		return nil
 	}
-	at := place{l.c, l.dir, l.acl}
+	at := place{c: l.c, dir: l.dir, acl: l.acl}
 	path := at.path(pagePrefix + unique())
 	err := persist(ctx, l.c, func() error {
 		_, err := l.c.Create(ctx, path, p.note("new"), at.options(client.Ephemeral)...)
