@@ -27,9 +27,10 @@ type DoubleBarrier struct {
 }
 
 // NewDoubleBarrier returns the double barrier at path for so many members. It
-// does not talk to the servers. Options.Layout and Reentrant mean nothing here.
+// does not talk to the servers. Options.Reentrant means nothing here, and
+// Options.Layout only whether the directory is persistent, as kazoo wants it.
 func NewDoubleBarrier(c *client.Client, path string, members int, o Options) *DoubleBarrier {
-	return &DoubleBarrier{place: place{c: c, dir: path, acl: o.ACL}, members: members, o: o}
+	return &DoubleBarrier{place: newPlace(c, path, o), members: members, o: o}
 }
 
 const readyNode = "ready"
@@ -46,7 +47,7 @@ func (b *DoubleBarrier) Enter(ctx context.Context) (*Stay, error) {
 		n.discard()
 		return nil, b.wrap("enter", err)
 	}
-	h := n.hold(ctx, readyNode)
+	h := n.hold(ctx, readyNode, n.name)
 	go h.g.watch(n.name)
 	waiting, cancel := h.during(ctx)
 	defer cancel()

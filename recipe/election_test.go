@@ -119,3 +119,31 @@ func TestElection(t *testing.T) {
 	}
 	t.Error("the end was not told")
 }
+
+// The directory and a candidate come between the two looks of an observer.
+func TestObserverMissesNoBeginning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quokkatest.Start(t, 1).ConnectString())
+	n := 0
+	w.in.mu.Lock()
+	w.in.chaos = func() (fault, bool) {
+		if n++; n == 3 { // list, list with a watch, exists
+			l, err := NewElection(w.other, w.path, Options{Data: []byte("me")}).Campaign(w.ctx)
+			if err != nil || l.Err() != nil {
+				t.Error(l, err)
+			}
+		}
+		return 0, false
+	}
+	w.in.mu.Unlock()
+	seen := 0
+	for v, err := range NewElection(w.c, w.path, Options{}).Observe(w.ctx) {
+		w.must(err)
+		if seen++; string(v.Data) == "me" {
+			break
+		}
+	}
+	if seen != 2 || n < 4 {
+		t.Errorf("%d leaders, %d requests", seen, n)
+	}
+}

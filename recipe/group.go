@@ -60,7 +60,8 @@ type Member struct {
 
 // NewGroup returns the group at path. It does not talk to the servers.
 func NewGroup(c *client.Client, path string, o GroupOptions) *Group {
-	return &Group{place: place{c: c, dir: path, acl: o.ACL}, o: o}
+	p := place{c: c, dir: path, acl: o.ACL, keep: o.Layout != CuratorGroup}
+	return &Group{place: p, o: o}
 }
 
 const partyMark = "__party__"

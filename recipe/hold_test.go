@@ -15,7 +15,7 @@ import (
 func TestSilenceEndsAHold(t *testing.T) {
 	t.Parallel()
 	addr := quokkatest.Start(t, 1).ConnectString()
-	for _, silent := range []bool{true, false} {
+	end := func(t *testing.T, silent bool) {
 		in := &injector{t: t, addr: addr}
 		c := dialWith(t, addr, client.Options{SessionTimeout: 3 * time.Second, Dial: in.dial})
 		w := newWorld(t, addr)
@@ -34,7 +34,7 @@ func TestSilenceEndsAHold(t *testing.T) {
 		select {
 		case <-h.Context().Done():
 		case r := <-waiting:
-			t.Fatalf("silent %v: the next one holds: %v %v", silent, r.v, r.err)
+			t.Fatalf("the next one holds: %v %v", r.v, r.err)
 		}
 		if err := h.Err(); !errors.Is(err, ErrLost) || c.Err() != nil {
 			t.Error(err, c.Err())
@@ -49,6 +49,8 @@ func TestSilenceEndsAHold(t *testing.T) {
 		}
 		w.must(r.v.Release(w.ctx))
 	}
+	t.Run("silent", func(t *testing.T) { t.Parallel(); end(t, true) })
+	t.Run("broken", func(t *testing.T) { t.Parallel(); end(t, false) })
 }
 
 // A connection that is lost for a moment ends nothing.
@@ -256,4 +258,24 @@ func TestDo(t *testing.T) {
 	if err := l.Do(w.ctx, nil); !errors.Is(err, client.ErrClosed) {
 		t.Error(err)
 	}
+}
+
+// TestEnsembleLosesItsLeader has a holder and a waiter go on.
+func TestEnsembleLosesItsLeader(t *testing.T) {
+	t.Parallel()
+	s := quokkatest.Start(t, 3)
+	w := newWorld(t, s.ConnectString())
+	h, err := NewLock(w.c, w.path, Options{}).Acquire(w.ctx)
+	w.must(err)
+	waiting := start(func() (*Hold, error) { return NewLock(w.other, w.path, Options{}).Acquire(w.ctx) })
+	w.until("it waits", func() bool { return w.children(w.path) == 2 })
+	w.must(s.Stop(s.Leader()))
+	w.critical(h)
+	w.must(h.Release(w.ctx))
+	r := <-waiting
+	w.must(r.err)
+	w.critical(r.v)
+	w.must(r.v.Release(w.ctx))
+	w.nothingLeft()
+	w.checkTrail()
 }

@@ -26,6 +26,9 @@ func keep(ctx context.Context, n *own, renews bool) *keeper {
 	k := &keeper{renews: renews, over: make(chan struct{}), turn: make(chan struct{}, 1)}
 	k.turn <- struct{}{}
 	k.n.Store(n)
+	if n.doubt && n.sequential {
+		go n.sweep()
+	}
 	k.ctx, k.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	go k.run()
 	return k
@@ -143,7 +146,7 @@ func (k *keeper) leave(ctx context.Context) error {
 	k.cancel(ErrReleased)
 	<-k.over
 	n := k.n.Load() // nobody renews any more
-	err := n.remove(ctx, n.name)
+	err := n.delete(ctx)
 	if err == nil || n.c.Err() != nil {
 		return nil
 	}

@@ -182,12 +182,13 @@ func contend(w *world, r *rand.Rand, addr string, layout Layout, held *atomic.In
 	c := dialWith(w.T, addr, client.Options{SessionTimeout: sessionTimeout, Dial: in.dial})
 	defer c.Close()
 	in.c.Store(c)
+	theirs := rand.New(rand.NewPCG(r.Uint64(), 0))
 	in.mu.Lock()
 	in.chaos = func() (fault, bool) {
-		if r.IntN(100) == 0 {
-			return []fault{endBefore, endAfter}[r.IntN(2)], true
+		if theirs.IntN(100) == 0 {
+			return []fault{endBefore, endAfter}[theirs.IntN(2)], true
 		}
-		return fault(r.IntN(3)), r.IntN(12) == 0
+		return fault(theirs.IntN(3)), theirs.IntN(12) == 0
 	}
 	in.mu.Unlock()
 	l := NewLock(c, w.path, Options{Layout: layout})

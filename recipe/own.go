@@ -22,6 +22,7 @@ type own struct {
 	data       []byte
 	sequential bool
 	persistent bool
+	with       string      // a node that must exist when this one is created
 	stat       client.Stat // as of its creation, without that of ZooKeeper 3.4
 	doubt      bool        // a creation's answer is missing
 }
@@ -57,40 +58,81 @@ func (n *own) create(ctx context.Context) error {
 	return fmt.Errorf("%s was deleted %d times by somebody else while a node was to be created in it", n.dir, maxParents)
 }
 
+// errGone says that own.with does not exist.
+var errGone = errors.New("it is gone")
+
 func (n *own) attempt(ctx context.Context, flags []client.CreateOption) error {
-	path, stat, err := n.c.CreateStat(ctx, n.path(n.base), n.data, n.options(flags...)...)
-	if errors.Is(err, client.ErrUnimplemented) { // before ZooKeeper 3.5
-		path, err = n.c.Create(ctx, n.path(n.base), n.data, n.options(flags...)...)
+	err := n.request(ctx, flags)
+	if !errors.Is(err, client.ErrNodeExists) || !n.doubt {
+		return err
 	}
+	mine, is := n.mine(ctx, n.base)
 	switch {
-	case err == nil:
-		n.name, n.stat = n.nameOf(path), stat
-	case errors.Is(err, client.ErrNodeExists) && n.doubt:
-		mine, is := n.mine(ctx, n.base)
-		if is != nil || !mine {
-			return errors.Join(err, is)
-		}
+	case errors.Is(is, client.ErrNoNode):
+		return client.ErrConnectionLoss // it has gone meanwhile: once more
+	case is != nil:
+		return is
+	case mine:
 		return nil
 	}
 	return err
 }
 
-func (n *own) nameOf(path string) string { return n.place.name(path) }
+func (n *own) request(ctx context.Context, flags []client.CreateOption) error {
+	if n.with != "" {
+		_, err := n.c.Multi().Check(n.with, client.AnyVersion).Create(n.path(n.base), n.data, n.options(flags...)...).Commit(ctx)
+		if e, ok := errors.AsType[*client.MultiError](err); ok && e.Index == 0 && errors.Is(err, client.ErrNoNode) {
+			return errGone
+		}
+		if err == nil {
+			n.name = n.base
+		}
+		return err
+	}
+	path, stat, err := n.c.CreateStat(ctx, n.path(n.base), n.data, n.options(flags...)...)
+	if errors.Is(err, client.ErrUnimplemented) { // before ZooKeeper 3.5
+		path, err = n.c.Create(ctx, n.path(n.base), n.data, n.options(flags...)...)
+	}
+	if err == nil {
+		n.name, n.stat = n.place.name(path), stat
+	}
+	return err
+}
 
-// mine tells whether the node of that name is the one whose creation was not
-// answered. It then takes it over.
+// mine tells whether the node of that name is this one, or the one whose
+// creation was not answered. It then takes it over.
 func (n *own) mine(ctx context.Context, name string) (bool, error) {
 	data, stat, err := n.c.Get(ctx, n.path(name))
 	switch {
-	case errors.Is(err, client.ErrNoNode):
-		return false, client.ErrConnectionLoss // it has gone meanwhile: once more
 	case err != nil:
 		return false, err
+	case n.stat.Czxid != 0:
+		return n.stat.Czxid == stat.Czxid, nil
 	case !bytes.Equal(data, n.data) || !n.persistent && stat.EphemeralOwner != n.c.Session().ID:
 		return false, nil
 	}
 	n.name, n.stat = name, stat
 	return true, nil
+}
+
+// delete deletes the node. When an answer is lost it looks whose node has the
+// name before it asks again: somebody else may have come.
+func (n *own) delete(ctx context.Context) error {
+	doubt := false
+	err := persist(ctx, n.c, func() error {
+		if doubt {
+			if mine, err := n.mine(ctx, n.name); !mine || err != nil {
+				return err
+			}
+		}
+		err := n.c.Delete(ctx, n.path(n.name), client.AnyVersion)
+		doubt = doubt || client.Ambiguous(err)
+		return err
+	})
+	if errors.Is(err, client.ErrNoNode) {
+		return nil
+	}
+	return err
 }
 
 // find looks for a sequential node whose creation was not answered.
@@ -107,7 +149,7 @@ func (n *own) find(ctx context.Context) (bool, error) {
 			continue
 		}
 		mine, err := n.mine(ctx, name)
-		if mine || err != nil && !errors.Is(err, client.ErrConnectionLoss) {
+		if mine || err != nil && !errors.Is(err, client.ErrNoNode) {
 			return mine, err
 		}
 	}
@@ -145,50 +187,60 @@ func (n *own) set(ctx context.Context, data []byte) error {
 func (n *own) discard() {
 	switch {
 	case n.name != "":
-		go func() { _ = n.remove(context.Background(), n.name) }()
+		go func() { _ = n.delete(context.Background()) }()
 	case n.doubt && !n.persistent:
 		go n.sweep()
 	}
 }
 
-// sweep deletes a node that may have been created, now and, since its creation
-// may still be under way, a while later.
+// sweep deletes nodes that were created although no answer came, now and,
+// since a creation may still be under way, a while later.
 func (n *own) sweep() {
-	for again := range 2 {
-		ctx := context.Background() // calls end with the session
-		names := []string{n.base}
-		if n.sync(ctx) != nil {
-			return
-		}
-		if n.sequential {
-			names, _ = n.list(ctx)
-			names = slices.DeleteFunc(names, func(s string) bool {
-				rest, ok := strings.CutPrefix(s, n.base)
-				return !ok || len(rest) != sequenceDigits
-			})
-		}
-		for _, name := range names {
-			if mine, err := n.mine(ctx, name); mine && err == nil {
-				_ = n.remove(ctx, name)
-			}
-		}
-		if again == 1 {
-			return
-		}
-		timer := time.NewTimer(n.c.SessionTimeout() / 3)
-		select {
-		case <-timer.C:
-		case <-n.c.Done():
-			timer.Stop()
-			return
-		}
+	if n.strays() != nil {
+		return
+	}
+	timer := time.NewTimer(n.c.SessionTimeout() / 3)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		_ = n.strays()
+	case <-n.c.Done():
 	}
 }
 
+// strays deletes what was created without an answer, but for the node itself.
+func (n *own) strays() error {
+	ctx := context.Background() // calls end with the session
+	if err := n.sync(ctx); err != nil {
+		return err
+	}
+	names := []string{n.base}
+	if n.sequential {
+		all, err := n.list(ctx)
+		if err != nil {
+			return err
+		}
+		names = slices.DeleteFunc(all, func(s string) bool {
+			rest, ok := strings.CutPrefix(s, n.base)
+			return !ok || len(rest) != sequenceDigits
+		})
+	}
+	for _, name := range names {
+		stray := own{place: n.place, data: n.data, persistent: n.persistent}
+		if name == n.name {
+			continue
+		}
+		if mine, err := stray.mine(ctx, name); mine && err == nil {
+			_ = stray.delete(ctx)
+		}
+	}
+	return nil
+}
+
 // hold makes a Hold of the node, which ends with the session but not with the
-// node: who calls it watches that.
-func (n *own) hold(ctx context.Context, kind string) *Hold {
-	k := &claim{place: n.place, mark: n.name, nodes: []string{n.name}, token: n.stat.Czxid}
+// node: who calls it watches that. When it ends it deletes nodes.
+func (n *own) hold(ctx context.Context, kind string, nodes ...string) *Hold {
+	k := &claim{place: n.place, mark: n.name, nodes: nodes, token: n.stat.Czxid}
 	g := &grip{k: k, holds: make(map[*Hold]struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h := g.again(ctx, heldKey{n.c, n.path(n.name), kind})
@@ -205,11 +257,7 @@ func (g *grip) settle(cause error) {
 	if g.dropped != nil {
 		return
 	}
-	for h := range g.holds {
-		h.cancel(cause)
-	}
-	g.cancel()
-	g.timer.Stop()
+	g.stop(cause)
 	done := make(chan struct{})
 	close(done)
 	g.dropped = done

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,13 +166,26 @@ func TestSemaphoreLimits(t *testing.T) {
 func TestLargeWishesDoNotBlockEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quokkatest.Start(t, 1).ConnectString())
-	a, b := NewSemaphore(w.c, w.path, 4, Options{}), NewSemaphore(w.other, w.path, 4, Options{})
+	a, b := NewSemaphore(w.c, w.path, 4, Options{Data: []byte("a")}), NewSemaphore(w.other, w.path, 4, Options{Data: []byte("b")})
+	queue := func(want string) {
+		t.Helper()
+		w.until("they wait", func() bool {
+			all, err := a.Waiters(w.ctx)
+			w.must(err)
+			var got string
+			for _, v := range all {
+				got += string(v.Data)
+			}
+			return got == want
+		})
+	}
 	h, err := a.Acquire(w.ctx, 2)
 	w.must(err)
+	queue("")
 	all := start(func() (*Hold, error) { return a.Acquire(w.ctx, 4) })
-	w.until("it waits", func() bool { return w.children(w.path+curatorQueue) == 1 })
+	queue("a")
 	more := start(func() (*Hold, error) { return b.Acquire(w.ctx, 3) })
-	w.until("it waits", func() bool { return w.children(w.path+curatorQueue) == 2 })
+	queue("ab")
 	w.must(h.Release(w.ctx))
 	r := <-all
 	w.must(r.err)
@@ -182,4 +196,56 @@ func TestLargeWishesDoNotBlockEachOther(t *testing.T) {
 	r = <-more
 	w.must(r.err)
 	w.must(r.v.Release(w.ctx))
+}
+
+// Who has lost its turn takes no lease, whatever it knows of that.
+func TestLeasesAreTakenInTurn(t *testing.T) {
+	t.Parallel()
+	for _, layout := range layouts {
+		w := newWorld(t, quokkatest.Start(t, 1).ConnectString())
+		s := NewSemaphore(w.c, w.path, 2, Options{Layout: layout})
+		h, err := s.Acquire(w.ctx, 2)
+		w.must(err)
+		turn, err := s.queue.Acquire(w.ctx)
+		w.must(err)
+		w.must(w.other.Delete(w.ctx, turn.Paths()[0], client.AnyVersion))
+		k := s.leases.newClaim(layout)
+		if err := s.take(w.ctx, turn, k, 2); !errors.Is(err, ErrLost) {
+			t.Error(err)
+		}
+		if n := w.children(s.leases.dir); n != 2 {
+			t.Errorf("%d leases", n)
+		}
+		waiting := start(func() (*Hold, error) { return s.Acquire(w.ctx, 1) })
+		w.until("it waits", func() bool { return w.children(s.queue.dir) == 1 })
+		all, err := s.Waiters(w.ctx)
+		w.must(err)
+		w.must(w.other.Delete(w.ctx, all[0].Path, client.AnyVersion))
+		if r := <-waiting; !errors.Is(r.err, ErrLost) {
+			t.Error(r.err)
+		}
+		w.must(h.Release(w.ctx))
+		w.nothingLeft()
+	}
+}
+
+// What was sent twice because an answer was lost is taken once.
+func TestLeasesThatCameTwiceAreGivenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quokkatest.Start(t, 1).ConnectString())
+	s := NewSemaphore(w.c, w.path, 2, Options{})
+	turn, err := s.queue.Acquire(w.ctx)
+	w.must(err)
+	k := s.leases.newClaim(Curator)
+	w.must(s.take(w.ctx, turn, k, 2))
+	twin := *k
+	twin.nodes = nil
+	w.must(s.take(w.ctx, turn, &twin, 2))
+	k.doubt = true
+	w.must(s.settle(w.ctx, turn, k))
+	names, _, err := w.other.Children(w.ctx, s.leases.dir)
+	if slices.Sort(names); err != nil || !slices.Equal(names, k.nodes) {
+		t.Error(names, k.nodes, err)
+	}
+	<-k.drop()
 }

@@ -19,8 +19,8 @@ type place struct {
 	keep bool         // directories are persistent, not containers
 }
 
-// How long to wait before asking a server again that is too busy or has no
-// quorum.
+// How long to wait before asking a server again that is too busy, has no
+// quorum, or has lost the session to another one.
 const (
 	minPause = 20 * time.Millisecond
 	maxPause = 2 * time.Second
@@ -44,8 +44,9 @@ func persist(ctx context.Context, c *client.Client, step func() error) error {
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		case ctx.Err() != nil:
 			return err
-		case errors.Is(err, client.ErrConnectionLoss), errors.Is(err, client.ErrSessionMoved):
-		case errors.Is(err, client.ErrThrottled), errors.Is(err, client.ErrOperationTimeout), errors.Is(err, client.ErrNotReadOnly):
+		case errors.Is(err, client.ErrConnectionLoss):
+		case errors.Is(err, client.ErrThrottled), errors.Is(err, client.ErrOperationTimeout),
+			errors.Is(err, client.ErrNotReadOnly), errors.Is(err, client.ErrSessionMoved):
 			timer := time.NewTimer(pause)
 			select {
 			case <-timer.C:
