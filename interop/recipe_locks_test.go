@@ -42,11 +42,15 @@ type recipeTest struct {
 var curatorTests = []recipeTest{
 	{"lock", curatorLock}, {"lock in turn", curatorLockInTurn}, {"rwlock", curatorRWLock}, {"semaphore", curatorSemaphore},
 	{"latch", curatorLatch}, {"latch leader", curatorLatchLeader}, {"selector", curatorSelector},
+	{"barrier", barrier}, {"double barrier", doubleBarrier}, {"atomic long", curatorAtomicLong}, {"shared count", curatorSharedCount},
+	{"group", curatorGroup}, {"simple queue", curatorSimpleQueue}, {"queue", curatorQueue}, {"queue of two", curatorQueueOfTwo},
+	{"priority queue", curatorPriorityQueue},
 }
 
 var kazooTests = []recipeTest{
 	{"lock", kazooLock}, {"lock in turn", kazooLockInTurn}, {"rwlock", kazooRWLock}, {"semaphore", kazooSemaphore},
-	{"election", kazooElection},
+	{"election", kazooElection}, {"barrier", barrier}, {"double barrier", doubleBarrier}, {"counter", kazooCounter},
+	{"party", kazooParty}, {"queue", kazooQueue}, {"locking queue", kazooLockingQueue}, {"locking queue of two", kazooLockingQueueOfTwo},
 }
 
 // turnsOf makes a contender of a Go function that takes one turn.

@@ -34,7 +34,6 @@ import org.apache.curator.framework.recipes.locks.InterProcessReadWriteLock;
 import org.apache.curator.framework.recipes.locks.InterProcessSemaphoreV2;
 import org.apache.curator.framework.recipes.locks.Lease;
 import org.apache.curator.framework.recipes.nodes.GroupMember;
-import org.apache.curator.framework.recipes.queue.DistributedIdQueue;
 import org.apache.curator.framework.recipes.queue.DistributedPriorityQueue;
 import org.apache.curator.framework.recipes.queue.DistributedQueue;
 import org.apache.curator.framework.recipes.queue.QueueBuilder;
@@ -204,7 +203,6 @@ public class Peer {
                 case "simple":
                 case "queue":
                 case "priority":
-                case "idqueue":
                     return queues(op, rq);
                 case "group":
                     return groups(op, rq);
@@ -486,18 +484,8 @@ public class Peer {
                     q.flushPuts(10, TimeUnit.SECONDS);
                     return null;
                 }
-                case "idqueue.put": {
-                    DistributedIdQueue<String> q = at(rq, "idqueue", () -> {
-                        DistributedIdQueue<String> fresh = builder.buildIdQueue();
-                        fresh.start();
-                        return fresh;
-                    });
-                    q.put(item, rq.get("key").asText());
-                    q.flushPuts(10, TimeUnit.SECONDS);
-                    return null;
-                }
                 case "queue.consume":
-                case "priority.consume": { // so many items, in their order
+                case "priority.consume": { // so many items, in their order, or until none comes for a while
                     Basket basket = new Basket();
                     QueueBuilder<String> b = QueueBuilder.builder(c, basket, TEXT, path);
                     if (rq.hasNonNull("lock")) {
@@ -514,7 +502,7 @@ public class Peer {
                     }
                     List<String> out = new ArrayList<>();
                     for (int i = 0; i < rq.get("rounds").asInt(); i++) {
-                        String s = basket.items.poll(20, TimeUnit.SECONDS);
+                        String s = basket.items.poll(rq.path("idle").asLong(20_000), TimeUnit.MILLISECONDS);
                         if (s == null) {
                             break;
                         }

@@ -161,7 +161,7 @@ class Actor(threading.Thread):
         return not b.participating
 
     def counter(self, zk, verb, rq):
-        c = self.at(rq, "counter", lambda: Counter(zk, rq["path"], default=rq.get("default", 0)))
+        c = self.at(rq, "counter", lambda: Counter(zk, rq["path"], default=rq.get("default", 0), support_curator=rq.get("curator", False)))
         for _ in range(rq.get("rounds", 0)):
             c += rq["delta"]
         return c.value
