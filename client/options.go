@@ -61,7 +61,7 @@ type Options struct {
 	FollowConfig bool
 	// DialTimeout is how long one server may take to accept a connection.
 	// Default: a ninth of the session timeout for three servers (1 to 5 s),
-	// and longer after a round in which no server was fast enough.
+	// and longer after a round in which one took too long.
 	DialTimeout time.Duration
 	// MaxBackoff bounds the pause after a round over all servers that found
 	// none. The first round makes no pause. Default: 5 s, and never more than

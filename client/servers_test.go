@@ -60,7 +60,7 @@ func TestARebalancedClientTriesEveryServer(t *testing.T) {
 		var tried []string
 		for i := range list {
 			tried = append(tried, r.next())
-			if wait := r.failed(); (wait > 0) != (i == len(list)-1) {
+			if wait := r.failed(false); (wait > 0) != (i == len(list)-1) {
 				t.Errorf("%s: a pause of %v after %d servers", after, wait, i+1)
 			}
 		}
