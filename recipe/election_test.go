@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"quokka/client"
@@ -89,11 +90,11 @@ func TestElection(t *testing.T) {
 	if err != nil || len(all) != 3 {
 		t.Fatal(all, err)
 	}
-	var seen string
+	var seen strings.Builder
 	next := 0
 	for v, err := range watcher.Observe(w.ctx) {
 		w.must(err)
-		seen += string(v.Data) + ","
+		seen.WriteString(string(v.Data) + ",")
 		if v.Path == "" {
 			break
 		}
@@ -105,8 +106,8 @@ func TestElection(t *testing.T) {
 		all = all[1:]
 		w.must(r.v.Resign(w.ctx))
 	}
-	if seen != "0,1,2,," {
-		t.Error(seen)
+	if seen.String() != "0,1,2,," {
+		t.Error(seen.String())
 	}
 	for _, err := range watcher.Observe(w.ctx) {
 		if err != nil {

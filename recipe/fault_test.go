@@ -299,6 +299,35 @@ func everyFault(t *testing.T, scenario func(w *world)) {
 	}
 }
 
+// everyTwoFaults runs a scenario, which makes n requests or a few more, with
+// every pair of requests whose answers are lost.
+func everyTwoFaults(t *testing.T, n int, scenario func(w *world)) {
+	t.Helper()
+	addr := quokkatest.Start(t, 1).ConnectString()
+	kinds := []fault{cutAfter, cutAtOnce}
+	for first := 1; first <= n; first++ {
+		for second := first + 1; second <= n+3; second++ {
+			for i := range kinds {
+				t.Run(fmt.Sprintf("%v %d, %v %d", kinds[i], first, kinds[1-i], second), func(t *testing.T) {
+					w, count := newWorld(t, addr), 0
+					w.in.mu.Lock()
+					w.in.chaos = func() (fault, bool) {
+						count++
+						if count == first {
+							return kinds[i], true
+						}
+						return kinds[1-i], count == second
+					}
+					w.in.mu.Unlock()
+					scenario(w)
+					w.nothingLeft()
+					w.checkTrail()
+				})
+			}
+		}
+	}
+}
+
 var worlds atomic.Int32
 
 func newWorld(t *testing.T, addr string) *world {

@@ -243,8 +243,13 @@ func snapshots(ctx context.Context, c *client.Client, dir string) iter.Seq2[[]cl
 		defer cache.Close()
 		dirty := make(chan error, 1)
 		go follow(inside, cache, dirty)
-		for {
-			if !yield(childrenOf(cache, dir), nil) {
+		var last []client.Node
+		for first := true; ; first = false {
+			now := childrenOf(cache, dir)
+			same := slices.EqualFunc(now, last, func(a, b client.Node) bool {
+				return a.Path == b.Path && a.Stat.Czxid == b.Stat.Czxid && a.Stat.Mzxid == b.Stat.Mzxid
+			})
+			if last = now; (first || !same) && !yield(now, nil) {
 				return
 			}
 			select {

@@ -17,7 +17,7 @@ import (
 // read what has become of it, with the same Hold.
 func (h *Hold) Commit(ctx context.Context, m *client.Multi) ([]client.Result, error) {
 	if err := h.Err(); err != nil {
-		return nil, fmt.Errorf("recipe: nothing was written: %w", err)
+		return nil, fmt.Errorf("%w (nothing was written)", err)
 	}
 	parts := m.Len()
 	results, err := h.Guard(m).Commit(ctx)
@@ -26,7 +26,7 @@ func (h *Hold) Commit(ctx context.Context, m *client.Multi) ([]client.Result, er
 	}
 	part, ok := errors.AsType[*client.MultiError](err)
 	if ok && part.Index >= parts && errors.Is(err, client.ErrNoNode) {
-		return results, fmt.Errorf("recipe: nothing was written: %w: %w", ErrLost, err)
+		return results, fmt.Errorf("recipe: %s: %w, nothing was written: %w", h.g.k.dir, ErrLost, err)
 	}
 	return results, err
 }
@@ -87,7 +87,7 @@ func do(ctx context.Context, acquire func(context.Context) (*Hold, error), work 
 	defer func() { _ = h.Release(ctx) }()
 	err = work(inside, h)
 	if lost := h.Err(); err == nil && lost != nil && !errors.Is(lost, ErrReleased) {
-		err = fmt.Errorf("recipe: it was not held until the end: %w", lost)
+		err = fmt.Errorf("%w (it was not held until the end)", lost)
 	}
 	return err
 }

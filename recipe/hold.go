@@ -15,14 +15,14 @@ var (
 	// ErrLost says that something is not held any more, or not queued for
 	// any more, although nobody gave it up: the session is over or may be, or
 	// somebody deleted the node.
-	ErrLost = errors.New("recipe: lost")
+	ErrLost = errors.New("lost")
 	// ErrReleased is why the context of a Hold ended that was released.
 	ErrReleased = errors.New("recipe: released")
 	// ErrBusy is what a Try method returns when it would have to wait.
-	ErrBusy = errors.New("recipe: somebody else holds it")
+	ErrBusy = errors.New("somebody else holds it")
 	// ErrHeld says that waiting would last for ever, because the context
 	// comes from a Hold of the same lock.
-	ErrHeld = errors.New("recipe: held already by the context that asks for it")
+	ErrHeld = errors.New("held already by the context that asks for it")
 )
 
 // A Hold is something that is held: a lock, leases of a semaphore, leadership.
@@ -56,7 +56,7 @@ type Hold struct {
 // it again.
 type grip struct {
 	k      *claim
-	ctx    context.Context // of the goroutines that watch
+	ctx    context.Context // ends with the hold
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
@@ -100,16 +100,18 @@ func (g *grip) again(ctx context.Context, key heldKey) *Hold {
 	return h
 }
 
-// watch waits for the deletion of a node, or the end of the session.
+// watch waits for the deletion of a node, or the end of the session. When the
+// hold ends for another reason the node is deleted, so that nothing else needs
+// to end the waiting.
 func (g *grip) watch(name string) {
-	err := g.k.gone(g.ctx, name)
-	switch {
-	case g.ctx.Err() != nil:
-	case err == nil:
-		g.end(g.k.lost(name))
-	default:
-		g.end(fmt.Errorf("%w: %w", ErrLost, err))
+	if g.ctx.Err() != nil { // held for a moment only
+		return
 	}
+	if err := g.k.gone(context.Background(), name); err != nil {
+		g.end(fmt.Errorf("recipe: %s: %w: %w", g.k.dir, ErrLost, err))
+		return
+	}
+	g.end(fmt.Errorf("recipe: %s: %w", g.k.dir, g.k.lost(name)))
 }
 
 // left returns how long it may be held if no server answers any more. The
@@ -125,7 +127,8 @@ func (g *grip) left() time.Duration {
 func (g *grip) check() {
 	left := g.left()
 	if left <= 0 {
-		g.end(fmt.Errorf("%w: no server has answered since %v, the session may be over", ErrLost, g.k.c.LastContact().Format(time.StampMilli)))
+		since := g.k.c.LastContact().Format(time.StampMilli)
+		g.end(fmt.Errorf("recipe: %s: %w: no server has answered since %s, the session may be over", g.k.dir, ErrLost, since))
 		return
 	}
 	g.mu.Lock()

@@ -49,7 +49,7 @@ func (k *keeper) run() {
 func (k *keeper) watch() error {
 	for {
 		n := k.n.Load()
-		if err := n.gone(k.ctx, n.name); err != nil {
+		if err := n.vanish(k.ctx); err != nil {
 			return fmt.Errorf("%w: %w", ErrLost, err)
 		}
 		if !k.renews {

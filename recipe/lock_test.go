@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,13 @@ func TestLockUnderFaults(t *testing.T) {
 	everyFault(t, func(w *world) {
 		sick, healthy := NewLock(w.c, w.path, Options{}), NewLock(w.other, w.path, Options{Layout: Kazoo})
 		lockInTurn(w, sick, healthy)
+	})
+}
+
+func TestLockUnderTwoFaults(t *testing.T) {
+	t.Parallel()
+	everyTwoFaults(t, 8, func(w *world) {
+		lockInTurn(w, NewLock(w.c, w.path, Options{}), NewLock(w.other, w.path, Options{}))
 	})
 }
 
@@ -239,12 +247,12 @@ func TestInOrderAndOneAtATime(t *testing.T) {
 	}
 	all, err := NewLock(w.other, w.path, Options{}).Contenders(w.ctx)
 	w.must(err)
-	var who string
+	var who strings.Builder
 	for _, c := range all {
-		who += " " + string(c.Data)
+		who.WriteString(" " + string(c.Data))
 	}
-	if who != " first 0 1 2 3 4" || all[0].Token != first.Token() || all[0].Session != w.other.Session().ID || all[0].Since.IsZero() {
-		t.Error(who, all[0])
+	if who.String() != " first 0 1 2 3 4" || all[0].Token != first.Token() || all[0].Session != w.other.Session().ID || all[0].Since.IsZero() {
+		t.Error(who.String(), all[0])
 	}
 	tokens := []int64{first.Token()}
 	h := first

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -118,10 +119,10 @@ func (n *own) mine(ctx context.Context, name string) (bool, error) {
 // delete deletes the node. When an answer is lost it looks whose node has the
 // name before it asks again: somebody else may have come.
 func (n *own) delete(ctx context.Context) error {
-	doubt := false
+	doubt, probe := false, *n // others may look at n meanwhile
 	err := persist(ctx, n.c, func() error {
 		if doubt {
-			if mine, err := n.mine(ctx, n.name); !mine || err != nil {
+			if mine, err := probe.mine(ctx, n.name); !mine || err != nil {
 				return err
 			}
 		}
@@ -156,6 +157,38 @@ func (n *own) find(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// vanish waits until the node does not exist, or is another one of the same
+// name: one that was deleted and created between two looks.
+func (n *own) vanish(ctx context.Context) error {
+	created := n.stat.Czxid
+	for {
+		var stat client.Stat
+		var w *client.Watch
+		var there bool
+		err := persist(ctx, n.c, func() (err error) {
+			stat, there, w, err = n.c.ExistsW(ctx, n.path(n.name))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if created == 0 && (n.persistent || stat.EphemeralOwner == n.c.Session().ID) {
+			created = stat.Czxid
+		}
+		if !there || stat.Czxid != created {
+			return w.Close()
+		}
+		e, err := w.Next(ctx)
+		_ = w.Close()
+		switch {
+		case err == nil && e.Type == client.EventDeleted:
+			return nil
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		}
+	}
+}
+
 // set replaces the node's data. It names the version it replaces, so that a
 // request which is carried out late does not replace what came after it.
 func (n *own) set(ctx context.Context, data []byte) error {
@@ -188,7 +221,7 @@ func (n *own) discard() {
 	switch {
 	case n.name != "":
 		go func() { _ = n.delete(context.Background()) }()
-	case n.doubt && !n.persistent:
+	case n.doubt:
 		go n.sweep()
 	}
 }

@@ -75,7 +75,7 @@ func (q *Queue) claim(ctx context.Context, name string) (*Item, error) {
 // watch ends the item when its claim is deleted or the session is over.
 func (it *Item) watch() {
 	ctx := it.h.g.ctx
-	err := it.n.gone(ctx, it.n.name)
+	err := it.n.vanish(ctx)
 	it.mu.Lock() // who deletes it himself says so first
 	defer it.mu.Unlock()
 	if it.over {

@@ -56,6 +56,9 @@ func (l *RWLock) Downgrade(ctx context.Context, h *Hold) (*Hold, error) {
 	if h.key != (heldKey{l.write.c, l.write.dir, l.write.kind}) {
 		return nil, l.read.failure(errors.New("what is to be downgraded is no Hold of this lock's Write()"))
 	}
+	if err := h.Err(); err != nil {
+		return nil, err
+	}
 	finish, err := h.surrender()
 	if err != nil {
 		return nil, l.read.failure(err)

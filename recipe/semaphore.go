@@ -25,7 +25,7 @@ type Semaphore struct {
 
 // ErrLimit says that somebody uses the semaphore with another limit, or that
 // more leases are wanted than there are.
-var ErrLimit = errors.New("recipe: not within the semaphore's limit")
+var ErrLimit = errors.New("not within the semaphore's limit")
 
 const (
 	curatorQueue  = "/locks" // InterProcessSemaphoreV2
@@ -48,6 +48,7 @@ func NewSemaphore(c *client.Client, path string, limit int, o Options) *Semaphor
 		queue, leases = path+kazooQueue, path
 	}
 	s.queue, s.leases = NewLock(c, queue, Options{Layout: o.Layout, Data: o.Data, ACL: o.ACL}), newPlace(c, leases, o)
+	s.queue.title = "queue of semaphore"
 	return s
 }
 
@@ -86,7 +87,7 @@ func (s *Semaphore) acquire(ctx context.Context, n int, queue func(context.Conte
 	}
 	turn, err := queue(ctx)
 	if err != nil {
-		return nil, s.failure(err)
+		return nil, err
 	}
 	defer turn.g.end(ErrReleased) // nobody waits for it
 	inside, cancel := context.WithCancelCause(ctx)
@@ -102,8 +103,8 @@ func (s *Semaphore) acquire(ctx context.Context, n int, queue func(context.Conte
 	}
 	if err != nil {
 		k.drop()
-		if ctx.Err() == nil && turn.Err() != nil {
-			err = turn.Err()
+		if lost := turn.Err(); ctx.Err() == nil && errors.Is(lost, ErrLost) {
+			return nil, lost
 		}
 		return nil, s.failure(err)
 	}
@@ -181,7 +182,7 @@ func (s *Semaphore) take(ctx context.Context, turn *Hold, k *claim, n int) error
 		results, err := turn.Commit(ctx, m)
 		switch {
 		case errors.Is(err, ErrLost):
-			return fmt.Errorf("%w: %v", ErrLost, err) // the node that is missing is not the directory
+			return fmt.Errorf("%w: the place in the queue is gone", ErrLost) // not the directory, as ErrNoNode would say
 		case errors.Is(err, client.ErrNodeExists): // carried out late
 			k.doubt = true
 			_, err = k.find(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -172,11 +173,11 @@ func TestLargeWishesDoNotBlockEachOther(t *testing.T) {
 		w.until("they wait", func() bool {
 			all, err := a.Waiters(w.ctx)
 			w.must(err)
-			var got string
+			var got strings.Builder
 			for _, v := range all {
-				got += string(v.Data)
+				got.WriteString(string(v.Data))
 			}
-			return got == want
+			return got.String() == want
 		})
 	}
 	h, err := a.Acquire(w.ctx, 2)
