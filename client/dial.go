@@ -43,7 +43,7 @@ func (s *session) connect() (*link, error) {
 		if _, gone := errors.AsType[unlisted](err); gone {
 			continue // which is not the fault of the servers there are now
 		}
-		if err := s.pause(s.ring.failed()); err != nil {
+		if err := s.pause(s.ring.failed(tooLate(err))); err != nil {
 			return nil, err
 		}
 	}
@@ -85,10 +85,19 @@ func (s *session) attempt(server string) (*link, error) {
 	return l, nil
 }
 
-// longer doubles a wait with every round in which no server was fast enough.
+// longer doubles a wait with every round in which a server took too long. One
+// that refuses does not count: it says nothing about the network, and a server
+// that starts may first refuse, and then take a connection that it never
+// answers (seen with Java's 3.8).
 func (s *session) longer(d time.Duration) time.Duration {
-	_, rounds := s.ring.size()
-	return min(d<<min(rounds, 5), max(d, s.opts.SessionTimeout))
+	_, slow := s.ring.size()
+	return min(d<<min(slow, 5), max(d, s.opts.SessionTimeout))
+}
+
+// tooLate tells whether an attempt ended because time was up.
+func tooLate(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && ne.Timeout()
 }
 
 // dial reaches a server by any of its addresses, and by TLS if that is wanted.

@@ -92,14 +92,14 @@ func TestClientsFollowReconfiguration(t *testing.T) {
 			id := c.Session().ID
 			_, err = c.Create(ctx, "/e", nil, client.Ephemeral)
 			must(t, err)
-			reconfigure(t, admin, client.Reconfig{Leaving: []string{"3"}, Version: cfg.Version})
-			for v := range c.States(ctx) {
-				if v.State == client.Connected && v.Server != f.Addr(2) {
-					break
-				}
-			}
-			if _, ok, err := c.Exists(ctx, "/e"); !ok || err != nil || c.Session().ID != id || slices.Contains(c.Servers(), f.Addr(2)) {
-				t.Error(ok, err, c.Session(), c.Servers())
+			has := func(c client.Config) bool { return strings.Contains(c.ConnectString(), f.Addr(2)) }
+			reconfigure(t, admin, client.Reconfig{Leaving: []string{"3"}, Version: cfg.Version}, func(c client.Config) bool { return !has(c) })
+			soon(t, func() bool {
+				return !slices.Contains(c.Servers(), f.Addr(2)) && c.Server() != f.Addr(2) && c.State().Up()
+			})
+			eventually(t, func() error { _, _, err := c.Exists(ctx, "/e"); return err })
+			if c.Session().ID != id {
+				t.Error(c.Session(), id)
 			}
 			_, _, err = admin.Reconfig(ctx, client.Reconfig{Leaving: []string{"1"}, Version: cfg.Version})
 			want(t, err, client.ErrBadVersion)
@@ -109,12 +109,8 @@ func TestClientsFollowReconfiguration(t *testing.T) {
 					again = strings.TrimSpace(line)
 				}
 			}
-			reconfigure(t, admin, client.Reconfig{Joining: []string{again}, Version: -1})
-			look := time.NewTicker(time.Millisecond)
-			defer look.Stop()
-			for !slices.Contains(c.Servers(), f.Addr(2)) && ctx.Err() == nil {
-				<-look.C
-			}
+			reconfigure(t, admin, client.Reconfig{Joining: []string{again}, Version: -1}, has)
+			soon(t, func() bool { return slices.Contains(c.Servers(), f.Addr(2)) })
 			eventually(t, func() error { _, _, err := c.Exists(ctx, "/e"); return err })
 			if c.Session().ID != id || len(c.Servers()) != 3 {
 				t.Error(c.Session(), c.Servers())
@@ -123,19 +119,46 @@ func TestClientsFollowReconfiguration(t *testing.T) {
 	}
 }
 
-// reconfigure changes the ensemble, and waits until it agrees to.
-func reconfigure(t *testing.T, c *client.Client, r client.Reconfig) {
+// reconfigure changes the ensemble, and waits until it agrees to. done tells
+// by a configuration whether it has: the leader that leaves may take its
+// answer along.
+func reconfigure(t *testing.T, c *client.Client, r client.Reconfig, done func(client.Config) bool) {
 	t.Helper()
 	ctx := short(t)
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
-		_, _, err := c.Reconfig(ctx, r)
-		if !errors.Is(err, client.ErrNewConfigNoQuorum) && !errors.Is(err, client.ErrReconfigInProgress) {
-			must(t, err)
-			return
+		text, _, err := c.Reconfig(ctx, r)
+		if client.Ambiguous(err) {
+			text, _, err = c.GetConfig(ctx)
 		}
-		<-look.C // the others are behind
+		switch {
+		case errors.Is(err, client.ErrNewConfigNoQuorum) || errors.Is(err, client.ErrReconfigInProgress): // the others are behind
+		case err != nil:
+			t.Fatal(err)
+		default:
+			cfg, err := client.ParseConfig(text)
+			must(t, err)
+			if done(cfg) {
+				return
+			}
+		}
+		<-look.C
+	}
+}
+
+// soon waits for a condition.
+func soon(t *testing.T, ok func() bool) {
+	t.Helper()
+	ctx := short(t)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			t.Fatal("it does not come")
+		}
 	}
 }
 
@@ -143,23 +166,32 @@ func reconfigure(t *testing.T, c *client.Client, r client.Reconfig) {
 // lost it writes nothing, and is told so.
 func TestStolenSession(t *testing.T) {
 	onAll(t, 3, func(t *testing.T, f fixture) {
-		ctx, c := short(t), dial(t, f.Addr(0), client.Options{SessionTimeout: 20 * time.Second})
+		p := newProxy(t, f.Addr(0))
+		ctx, c := short(t), dial(t, p.addr(), client.Options{SessionTimeout: 20 * time.Second})
 		_, err := c.Create(ctx, "/s", nil, client.Ephemeral)
 		must(t, err)
 		s := c.Session()
+		p.freeze() // or it would take the session back
 		thief := dial(t, f.Addr(1), client.Options{SessionTimeout: 20 * time.Second, Resume: &s})
 		_, err = thief.Set(ctx, "/s", []byte("thief"), 0)
 		must(t, err)
-		_, err = c.Set(ctx, "/s", []byte("late"), 0)
+		thief.Detach()
+		late := make(chan error)
+		go func() { _, err := c.Set(ctx, "/s", []byte("late"), 0); late <- err }()
+		p.thaw()
+		err = <-late
 		if !errors.Is(err, client.ErrSessionMoved) && !errors.Is(err, client.ErrConnectionLoss) && !errors.Is(err, client.ErrBadVersion) {
 			t.Errorf("a write by a session that has moved: %v", err)
 		}
-		b, st, err := dial(t, f.Addr(2), client.Options{}).Get(ctx, "/s")
-		for err == nil && st.Version < 1 { // that server may be behind
-			b, st, err = thief.Get(ctx, "/s")
-		}
+		other := dial(t, f.Addr(2), client.Options{})
+		must(t, other.Sync(ctx, "/s"))
+		b, st, err := other.Get(ctx, "/s")
 		if string(b) != "thief" || st.Version != 1 || err != nil {
 			t.Errorf("%q, version %d, %v", b, st.Version, err)
+		}
+		eventually(t, func() error { _, _, err := c.Get(ctx, "/s"); return err })
+		if c.Session().ID != s.ID {
+			t.Error(c.Session(), s)
 		}
 	})
 }
@@ -228,9 +260,9 @@ func TestTLSWithJava(t *testing.T) {
 		p.cut()
 	}
 	for _, o := range []client.Options{{}, {TLS: client.TLSFiles(file("ca.pem"), "", "")}, {TLS: client.TLSFiles("", file("cert.pem"), file("key.pem"))}} {
-		soon, cancel := context.WithTimeout(ctx, time.Second)
+		limit, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if _, err := client.Dial(soon, secure, o); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := client.Dial(limit, secure, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a connection without certificate or authority: %v", err)
 		}
 	}

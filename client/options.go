@@ -61,7 +61,7 @@ type Options struct {
 	FollowConfig bool
 	// DialTimeout is how long one server may take to accept a connection.
 	// Default: a ninth of the session timeout for three servers (1 to 5 s),
-	// and longer after a round in which no server was fast enough.
+	// and longer after a round in which one took too long.
 	DialTimeout time.Duration
 	// MaxBackoff bounds the pause after a round over all servers that found
 	// none. The first round makes no pause. Default: 5 s, and never more than
@@ -113,7 +113,7 @@ type RequestInfo struct {
 	Took  time.Duration // from the call to its end
 	Bytes int           // of the request
 	Zxid  Zxid          // of the answer, 0 if there was none
-	Err   error
+	Err   error         // what the caller was told
 }
 
 const (

@@ -196,7 +196,13 @@ func (j *javaServers) WaitServing() error {
 		if j.cmds[i] == nil {
 			continue
 		}
-		c, err := client.Dial(ctx, addr, client.Options{})
+		o := client.Options{SessionTimeout: 3 * time.Second, MaxBackoff: 100 * time.Millisecond}
+		o.Hooks.Dial = func(i client.DialInfo) {
+			if i.Took > time.Second {
+				j.t.Logf("%s after %v: %v", i.Server, i.Took, i.Err)
+			}
+		}
+		c, err := client.Dial(ctx, addr, o)
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,8 @@ type ring struct {
 	servers  []string // in random order
 	at       int
 	failures int      // since a server worked
+	late     bool     // in this round a server took too long
+	slow     int      // rounds in which one did, since a server worked
 	first    []string // tried before all others, once
 	trying   string   // the server that is being dialed, or ""
 	stop     context.CancelCauseFunc
@@ -56,35 +58,44 @@ func (r *ring) next() string {
 func (r *ring) prefer(server string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.first, r.failures = []string{server}, 0
+	r.first = []string{server}
+	r.begun()
 }
 
 // worked says that the last server was of use.
 func (r *ring) worked() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.failures = 0
+	r.begun()
 }
 
+func (r *ring) begun() { r.failures, r.late, r.slow = 0, false, 0 }
+
 // failed returns how long to wait before the next server: not at all in a
-// round, and from one round to the next a random time that doubles.
-func (r *ring) failed() time.Duration {
+// round, and from one round to the next a random time that doubles. late says
+// that the server did not answer in time.
+func (r *ring) failed(late bool) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failures++
+	r.late = r.late || late
 	if r.failures%len(r.servers) != 0 {
 		return 0
+	}
+	if r.late {
+		r.late = false
+		r.slow++
 	}
 	d := min(r.base<<min(r.failures/len(r.servers)-1, 16), r.cap)
 	return d/2 + rand.N(d/2+1)
 }
 
-// size returns how many servers there are, and how many rounds over all of
-// them have found none.
-func (r *ring) size() (servers, rounds int) {
+// size returns how many servers there are, and in how many rounds over all of
+// them one took too long.
+func (r *ring) size() (servers, slow int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.servers), r.failures / len(r.servers)
+	return len(r.servers), r.slow
 }
 
 // other returns the i-th server, modulo their number, unless it is current

@@ -76,7 +76,7 @@ func (s *session) live() error {
 			continue // the ring knows where to
 		} else if useful || time.Since(begin) >= steady {
 			s.ring.worked()
-		} else if err := s.pause(s.ring.failed()); err != nil {
+		} else if err := s.pause(s.ring.failed(false)); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,8 @@ func (r *ring) replace(list []string, current string, random func() float64) (mo
 	defer r.mu.Unlock()
 	list = slices.Compact(slices.Sorted(slices.Values(list)))
 	before := slices.Compact(slices.Sorted(slices.Values(r.servers)))
-	r.servers, r.first, r.at, r.failures = shuffled(list), nil, 0, 0
+	r.servers, r.first, r.at = shuffled(list), nil, 0
+	r.begun()
 	if r.stop != nil && !slices.Contains(list, r.trying) {
 		r.stop(unlisted{r.trying})
 	}

@@ -24,7 +24,7 @@ func TestClientsSpreadEvenly(t *testing.T) {
 		{"a,b", "b,c,d,e,f"}, {"a", "b"}, {"a,b,c", "b,c,a"},
 	} {
 		before, after := strings.Split(x.before, ","), strings.Split(x.after, ",")
-		const each = 20_000
+		const each = 4_000
 		load := make(map[string]int)
 		moved := 0
 		for i := range each * len(after) {
@@ -37,7 +37,7 @@ func TestClientsSpreadEvenly(t *testing.T) {
 			load[server]++
 		}
 		for _, server := range after {
-			if n := load[server]; n < each*97/100 || n > each*103/100 {
+			if n := load[server]; n < each*92/100 || n > each*108/100 {
 				t.Errorf("%s to %s: %d clients at %s, want about %d: %v", x.before, x.after, n, server, each, load)
 			}
 		}
@@ -60,7 +60,7 @@ func TestARebalancedClientTriesEveryServer(t *testing.T) {
 		var tried []string
 		for i := range list {
 			tried = append(tried, r.next())
-			if wait := r.failed(); (wait > 0) != (i == len(list)-1) {
+			if wait := r.failed(false); (wait > 0) != (i == len(list)-1) {
 				t.Errorf("%s: a pause of %v after %d servers", after, wait, i+1)
 			}
 		}

@@ -180,6 +180,37 @@ func TestFirstRoundIsFastThenSlow(t *testing.T) {
 	})
 }
 
+// TestPatienceGrowsWithSlowServersOnly: who refuses makes nobody wait longer
+// for the next one.
+func TestPatienceGrowsWithSlowServersOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.set("a:2181", errDown)
+		c, err := New("a", f.options(9*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // many rounds
+		f.set("a:2181", nil)
+		for _, patience := range []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second, 9 * time.Second} {
+			p := f.next()
+			begin := time.Now()
+			p.gone() // it reads, and says nothing
+			if at := time.Since(begin); at != patience {
+				t.Errorf("given up after %v, want %v", at, patience)
+			}
+		}
+		p := f.accept(9 * time.Second)
+		p.lose()
+		p = f.next()
+		begin := time.Now()
+		if p.gone(); time.Since(begin) != 9*time.Second { // nothing was asked: it has not worked yet
+			t.Errorf("given up after %v", time.Since(begin))
+		}
+		end(c, f.accept(9*time.Second))
+	})
+}
+
 func TestCallsWaitForAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -30,6 +30,7 @@ const (
 	EventGap EventType = 100
 )
 
+// String returns the type in words.
 func (t EventType) String() string {
 	switch t {
 	case EventCreated:
@@ -48,11 +49,12 @@ func (t EventType) String() string {
 
 // An Event is what a watch yields.
 type Event struct {
-	Type EventType
-	Path string // of the node; of an EventGap, what is watched
-	Zxid Zxid   // of the change; 0 from servers before 3.9 and after a reconnection
+	Type EventType // what happened
+	Path string    // of the node; of an EventGap, what is watched
+	Zxid Zxid      // of the change; 0 from servers before 3.9 and after a reconnection
 }
 
+// String returns type and path.
 func (e Event) String() string { return e.Type.String() + " " + e.Path }
 
 // A Watch yields what happens to a node, or to a whole subtree. Several

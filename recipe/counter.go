@@ -37,6 +37,7 @@ type Counter struct {
 // CounterOptions are how a [Counter] differs from the usual. The zero value
 // is good.
 type CounterOptions struct {
+	// Format is how the value is written.
 	Format CounterFormat
 	// Initial is the value of a counter whose node does not exist or is
 	// empty. All programs should agree on it.

@@ -23,6 +23,7 @@ type Group struct {
 // GroupOptions are how a [Group] differs from the usual. The zero value is
 // good.
 type GroupOptions struct {
+	// Layout is how nodes are named.
 	Layout GroupLayout
 	// Rejoin creates a member's node again when somebody deletes it while the
 	// session lives. Without it the member is told, and is no member any more.
@@ -50,7 +51,7 @@ const (
 
 // A Member is who is in a [Group].
 type Member struct {
-	Name    string
+	Name    string           // as it was given to Join
 	Data    []byte           // of KazooParty and KazooShallowParty: none
 	Node    string           // the path
 	Session client.SessionID // whose end ends the membership

@@ -23,6 +23,7 @@ const (
 	Selector
 )
 
+// String returns the name in lower case.
 func (l Layout) String() string {
 	switch l {
 	case Curator:

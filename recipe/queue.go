@@ -55,6 +55,7 @@ type Queue struct {
 
 // QueueOptions are how a queue differs from the usual. The zero value is good.
 type QueueOptions struct {
+	// Layout is where the nodes lie and what they look like.
 	Layout QueueLayout
 	// Claims is the directory of claims for the layouts that have no place
 	// for them; for CuratorQueue it is what Curator calls lockPath. Default:
@@ -198,7 +199,7 @@ func (q *Queue) missing(ctx context.Context) (there bool, err error) {
 // An Entry is what an item says.
 type Entry struct {
 	Name string // of its node
-	Data []byte
+	Data []byte // what was put
 	// More are further items in the same node. Only Curator's putMulti makes
 	// such nodes.
 	More     [][]byte
