@@ -54,6 +54,7 @@ type injector struct {
 	fired  bool
 	chaos  func() (fault, bool) // decides for every request, instead of at and kind
 	frozen bool                 // nothing goes in or out
+	old    bool                 // servers are as before 3.5: they know no create2 and no containers
 }
 
 func (in *injector) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -105,6 +106,12 @@ func (in *injector) requests() int {
 	return in.count
 }
 
+func (in *injector) isOld() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.old
+}
+
 // ended tells whether the fault has ended the session.
 func (in *injector) ended() bool {
 	in.mu.Lock()
@@ -146,8 +153,11 @@ type faultConn struct {
 }
 
 const (
-	opCloseSession = -11
-	frameHead      = 4
+	opCloseSession    = -11
+	opCreate2         = 15
+	opCreateContainer = 19
+	opUnknown         = 9999
+	frameHead         = 4
 )
 
 var errFault = errors.New("the connection was cut by the test")
@@ -172,6 +182,10 @@ func (c *faultConn) send(frame []byte) error {
 	c.wrote = true
 	if !first {
 		xid, op := int32(binary.BigEndian.Uint32(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
+		if c.in.isOld() && (op == opCreate2 || op == opCreateContainer) {
+			frame = slices.Clone(frame)
+			binary.BigEndian.PutUint32(frame[8:], opUnknown)
+		}
 		if xid > 0 && op != opCloseSession {
 			if kind, due := c.in.next(); due {
 				return c.befall(kind, xid, frame)
@@ -263,9 +277,9 @@ type written struct {
 }
 
 const (
-	sessionTimeout = 10 * time.Second
+	sessionTimeout = 30 * time.Second
 	// Everything a scenario waits for must come within this.
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 )
 
 // everyFault runs a scenario once to count the requests of w.c, and then once

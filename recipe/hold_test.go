@@ -57,19 +57,19 @@ func TestSilenceEndsAHold(t *testing.T) {
 func TestReconnectionKeepsAHold(t *testing.T) {
 	t.Parallel()
 	s := quokkatest.Start(t, 1)
-	w := newWorld(t, s.ConnectString())
-	h, err := NewLock(w.c, w.path, Options{}).Acquire(w.ctx)
+	w, c := newWorld(t, s.ConnectString()), s.Dial(t, client.Options{SessionTimeout: time.Minute})
+	h, err := NewLock(c, w.path, Options{}).Acquire(w.ctx)
 	w.must(err)
 	w.must(s.Stop(0))
 	w.must(s.Run(0))
 	w.must(s.WaitServing())
-	w.must(w.c.WaitConnected(w.ctx))
+	w.must(c.WaitConnected(w.ctx))
 	w.critical(h)
 	if h.Err() != nil {
 		t.Error(h.Err())
 	}
 	w.must(h.Release(w.ctx))
-	w.nothingLeft()
+	w.nothingOf(c)
 }
 
 func TestSomebodyDeletesTheNode(t *testing.T) {
