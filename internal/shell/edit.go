@@ -73,15 +73,7 @@ func (e *editor) line(ctx context.Context, prompt string, keep bool) (string, er
 	if err != nil {
 		return "", fmt.Errorf("cannot read from the terminal: %w", err)
 	}
-	e.interrupted.Store(false)
-	if e.term == nil {
-		e.term = term.NewTerminal(e, "")
-		e.term.History = e.history
-		e.term.AutoCompleteCallback = e.key
-	}
-	_ = e.term.SetSize(e.size()) // a wrong size only looks bad
-	e.term.SetPrompt(prompt)
-	e.history.paused = !keep
+	e.prepare(prompt, keep)
 	e.shell.out.setAbove(func(_ io.Writer, p []byte) (int, error) { return e.term.Write(p) })
 	type result struct {
 		line string
@@ -108,6 +100,20 @@ func (e *editor) line(ctx context.Context, prompt string, keep bool) (string, er
 		}
 	}
 	return r.line, r.err
+}
+
+// prepare sets the terminal up for a line. keep says that it goes into the
+// history.
+func (e *editor) prepare(prompt string, keep bool) {
+	e.interrupted.Store(false)
+	if e.term == nil {
+		e.term = term.NewTerminal(e, "")
+		e.term.History = e.history
+		e.term.AutoCompleteCallback = e.key
+	}
+	_ = e.term.SetSize(e.size()) // a wrong size only looks bad
+	e.term.SetPrompt(prompt)
+	e.history.paused = !keep
 }
 
 // loop runs the lines that are typed.
