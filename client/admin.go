@@ -85,6 +85,11 @@ type Reconfig struct {
 // Reconfig changes the ensemble and returns the new configuration. It needs
 // reconfigEnabled and the permission to write /zookeeper/config.
 func (c *Client) Reconfig(ctx context.Context, r Reconfig) ([]byte, Stat, error) {
+	v, err := do(ctx, c.s, r.request())
+	return v.Data, v.Stat, err
+}
+
+func (r *Reconfig) request() request[Data] {
 	var body []byte
 	for _, list := range [][]string{r.Joining, r.Leaving, r.Members} {
 		if len(list) == 0 {
@@ -93,8 +98,7 @@ func (c *Client) Reconfig(ctx context.Context, r Reconfig) ([]byte, Stat, error)
 			body = jute.AppendString(body, strings.Join(list, ","))
 		}
 	}
-	v, err := do(ctx, c.s, request[Data]{
+	return request[Data]{
 		op: proto.OpReconfig, path: configPath, body: jute.AppendLong(body, r.Version), decode: fields(decodeData),
-	})
-	return v.Data, v.Stat, err
+	}
 }

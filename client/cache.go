@@ -15,7 +15,7 @@ import (
 
 // A Node is a node as a Cache knows it.
 type Node struct {
-	Path string
+	Path string // in the view of the Cache
 	Data []byte // must not be changed
 	// Stat is as of when the data was read: Cversion, Pzxid and NumChildren
 	// do not follow the node's children.
@@ -36,6 +36,7 @@ const (
 	NodeRemoved
 )
 
+// String returns added, updated or removed.
 func (t ChangeType) String() string {
 	switch t {
 	case NodeAdded:
@@ -50,8 +51,8 @@ func (t ChangeType) String() string {
 
 // A Change is a step from one state of a Cache to the next.
 type Change struct {
-	Type ChangeType
-	Node Node
+	Type ChangeType // what happened
+	Node Node       // after it, or before it if it was removed
 }
 
 // A Cache is a copy of a subtree in memory that follows the servers. It is

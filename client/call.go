@@ -58,6 +58,7 @@ type call struct {
 	// The rest is guarded by session.mu.
 	stage   stage
 	wasSent bool
+	sentAt  time.Time
 	retries int
 	xid     int32
 	arm     *Watch

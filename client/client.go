@@ -29,7 +29,7 @@ func New(servers string, o Options) (*Client, error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	c := &Client{s: newSession(list, o), root: root, owner: true}
+	c := &Client{s: newSession(list, root, o), root: root, owner: true}
 	go c.s.run()
 	return c, nil
 }
@@ -96,6 +96,20 @@ func (c *Client) SessionTimeout() time.Duration {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	return c.s.timeout
+}
+
+// LastContact returns when the newest request was sent that a server with a
+// quorum has answered, pings included; it is zero before the first connection.
+// The servers heard from the session at that moment or later, so none of them
+// ends it before SessionTimeout has passed since, unless it is closed. A
+// server that dies may take up to half a tickTime of that with it.
+//
+// Who must not act after the session is over, but cannot wait for a server to
+// say that it is, goes by this.
+func (c *Client) LastContact() time.Time {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.contact
 }
 
 // Close ends the session, and with it its ephemeral nodes. It waits for what

@@ -6,70 +6,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"quokka/internal/net/frame"
 	"quokka/internal/proto"
 )
 
-// A ring says which server to try next, and how long to wait before.
-type ring struct {
-	servers  []string // in random order
-	base     time.Duration
-	cap      time.Duration
-	at       int
-	failures int    // since a server worked
-	first    string // tried before all others, once
-
-	mu    sync.Mutex
-	known map[string][]string // the addresses a host had last
-}
-
-const baseBackoff = 100 * time.Millisecond
-
-func newRing(servers []string, o Options) *ring {
-	r := &ring{
-		servers: slices.Clone(servers), known: make(map[string][]string),
-		base: baseBackoff, cap: min(o.MaxBackoff, o.SessionTimeout/4),
-	}
-	rand.Shuffle(len(r.servers), func(i, j int) { r.servers[i], r.servers[j] = r.servers[j], r.servers[i] })
-	return r
-}
-
-func (r *ring) next() string {
-	if s := r.first; s != "" {
-		r.first = ""
-		return s
-	}
-	r.at++
-	return r.servers[(r.at-1)%len(r.servers)]
-}
-
-func (r *ring) prefer(server string) { r.first, r.failures = server, 0 }
-func (r *ring) worked()              { r.failures = 0 }
-func (r *ring) rounds() int          { return r.failures / len(r.servers) }
-
-// failed returns how long to wait before the next server: not at all in a
-// round, and from one round to the next a random time that doubles.
-func (r *ring) failed() time.Duration {
-	r.failures++
-	if r.failures%len(r.servers) != 0 {
-		return 0
-	}
-	d := min(r.base<<min(r.rounds()-1, 16), r.cap)
-	return d/2 + rand.N(d/2+1)
-}
-
 // connect tries servers until the session is attached to one, or is over.
 func (s *session) connect() (*link, error) {
 	for {
 		if s.ctx.Err() != nil {
 			return nil, context.Cause(s.ctx)
+		}
+		select {
+		case <-s.relist: // the next server comes from the new list already
+		default:
 		}
 		server := s.ring.next()
 		begin := time.Now()
@@ -87,7 +40,10 @@ func (s *session) connect() (*link, error) {
 		s.mu.Lock()
 		s.lastDial = fmt.Errorf("%s: %w", server, err)
 		s.mu.Unlock()
-		if err := s.pause(s.ring.failed()); err != nil {
+		if _, gone := errors.AsType[unlisted](err); gone {
+			continue // which is not the fault of the servers there are now
+		}
+		if err := s.pause(s.ring.failed(tooLate(err))); err != nil {
 			return nil, err
 		}
 	}
@@ -95,38 +51,53 @@ func (s *session) connect() (*link, error) {
 
 // attempt connects to one server and attaches the session.
 func (s *session) attempt(server string) (*link, error) {
-	n := time.Duration(len(s.ring.servers))
+	life, stop := context.WithCancelCause(s.ctx)
+	defer stop(nil)
+	s.ring.begin(server, stop)
+	defer s.ring.done()
+	count, _ := s.ring.size()
+	n := time.Duration(count)
 	reach := s.opts.DialTimeout
 	if reach == 0 {
 		reach = min(max(s.timeout/3/n, time.Second), 5*time.Second)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.longer(reach))
+	ctx, cancel := context.WithTimeout(life, s.longer(reach))
 	conn, err := s.dial(ctx, server)
 	cancel()
 	if err != nil {
-		if s.ctx.Err() != nil {
-			err = context.Cause(s.ctx)
+		if life.Err() != nil {
+			err = context.Cause(life)
 		}
 		return nil, err
 	}
-	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
+	kept := context.AfterFunc(life, func() { _ = conn.Close() })
 	l, err := s.greet(conn, server, s.longer(max(s.timeout/3/n, 2*time.Second)))
-	if !stop() && err == nil {
-		err = context.Cause(s.ctx)
+	if !kept() && err == nil {
+		err = context.Cause(life)
 	}
 	if err != nil {
 		_ = conn.Close()
-		if s.ctx.Err() != nil {
-			err = context.Cause(s.ctx)
+		if life.Err() != nil {
+			err = context.Cause(life)
 		}
 		return nil, err
 	}
 	return l, nil
 }
 
-// longer doubles a wait with every round in which no server was fast enough.
+// longer doubles a wait with every round in which a server took too long. One
+// that refuses does not count: it says nothing about the network, and a server
+// that starts may first refuse, and then take a connection that it never
+// answers (seen with Java's 3.8).
 func (s *session) longer(d time.Duration) time.Duration {
-	return min(d<<min(s.ring.rounds(), 5), max(d, s.opts.SessionTimeout))
+	_, slow := s.ring.size()
+	return min(d<<min(slow, 5), max(d, s.opts.SessionTimeout))
+}
+
+// tooLate tells whether an attempt ended because time was up.
+func tooLate(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && ne.Timeout()
 }
 
 // dial reaches a server by any of its addresses, and by TLS if that is wanted.
@@ -171,26 +142,6 @@ func (s *session) dialTCP(ctx context.Context, server string) (net.Conn, error) 
 	return race(ctx, addrs, s.opts.Dial)
 }
 
-// resolve asks for the addresses of a host, and falls back on those it had
-// last when nobody knows. The result is in random order, families in turn.
-func (r *ring) resolve(ctx context.Context, host string, ask func(context.Context, string) ([]string, error)) ([]string, error) {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return []string{host}, nil
-	}
-	addrs, err := ask(ctx, host)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil && len(addrs) > 0 {
-		r.known[host] = slices.Clone(addrs)
-	} else if addrs = slices.Clone(r.known[host]); len(addrs) == 0 {
-		if err == nil {
-			err = fmt.Errorf("no address for %s", host)
-		}
-		return nil, err
-	}
-	return inTurn(addrs), nil
-}
-
 // greet opens or re-attaches the session on a new connection, and
 // authenticates by SASL.
 func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link, error) {
@@ -208,6 +159,7 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 	s.mu.Unlock()
 	b := proto.AppendConnectRequest(make([]byte, 4), &rq)
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	begin := time.Now()
 	if _, err := conn.Write(b); err != nil {
 		return nil, err
 	}
@@ -224,21 +176,26 @@ func (s *session) greet(conn net.Conn, server string, wait time.Duration) (*link
 	case rp.TimeoutMS <= 0:
 		return nil, errors.New("the server gave no session")
 	}
+	rp.Password = slices.Clone(rp.Password) // it lies where the next frame will
 	l.readOnly, l.timeout = rp.ReadOnly, time.Duration(rp.TimeoutMS)*time.Millisecond
 	if err := s.saslLogin(l); err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Time{})
 	source.wait = l.patience()
-	s.adopt(&rp)
+	s.adopt(&rp, begin)
 	return l, nil
 }
 
-// adopt takes over what the server said about the session.
-func (s *session) adopt(rp *proto.ConnectResponse) {
+// adopt takes over what the server said about the session, when it was asked
+// at a time.
+func (s *session) adopt(rp *proto.ConnectResponse, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.id, s.password = rp.SessionID, slices.Clone(rp.Password)
+	s.id, s.password = rp.SessionID, rp.Password
 	s.timeout = time.Duration(rp.TimeoutMS) * time.Millisecond
 	s.writable = s.writable || !rp.ReadOnly
+	if !rp.ReadOnly {
+		s.heard(asked)
+	}
 }

@@ -15,6 +15,12 @@
 // one goroutine, and those of a [Pipeline], are carried out in the order in
 // which they were made.
 //
+// # Servers
+//
+// The connect string is where to begin; [Client.SetServers] changes it while
+// the session lives, and [Options].FollowConfig does that whenever the
+// ensemble is reconfigured.
+//
 // # Errors
 //
 // What goes wrong is an [*Error] with the operation, the path and a [Code];

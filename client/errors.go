@@ -122,6 +122,8 @@ type Error struct {
 	Sent bool
 }
 
+// Error returns operation, path and cause, and what to do about an answer
+// that was lost.
 func (e *Error) Error() string {
 	s := "zookeeper: " + e.Op
 	if e.Path != "" {

@@ -215,6 +215,35 @@ func ExampleClient_Sub() {
 	// Output: true <nil>
 }
 
+func ExampleClient_SetServers() {
+	servers, err := quokkatest.New(3, quokkatest.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer servers.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, servers.Addr(0), client.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	session := c.Session().ID
+	// The first server is going to be taken away.
+	fmt.Println(c.SetServers(servers.Addr(1) + "," + servers.Addr(2)))
+	for change := range c.States(ctx) {
+		if change.State == client.Connected && change.Server != servers.Addr(0) {
+			fmt.Println(change.State, change.Session == session)
+			break
+		}
+	}
+	// Output:
+	// <nil>
+	// connected true
+}
+
 func ExampleClient_AddAuth() {
 	ctx, c, stop := session()
 	defer stop()

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -340,22 +343,42 @@ func TestCloseWhileRequestsPend(t *testing.T) {
 	})
 }
 
+// withoutQuorum are settings of servers that go on without one.
+var withoutQuorum = map[string]string{"localSessionsEnabled": "true", "localSessionsUpgradingEnabled": "true"}
+
 // TestReadOnlyServer lets a server lose its quorum.
 func TestReadOnlyServer(t *testing.T) {
-	checkLeaks(t)
-	f := quokkatest.StartWith(t, 3, quokkatest.Options{Settings: map[string]string{"readonlymode.enabled": "true", "localSessionsEnabled": "true", "localSessionsUpgradingEnabled": "true"}})
-	ctx, c := short(t), dial(t, f.ConnectString(), client.Options{ReadOnly: true, SessionTimeout: 20 * time.Second, RetryReads: 50})
+	for _, g := range []target{
+		{"quokka", func(t *testing.T, n int) fixture {
+			settings := maps.Clone(withoutQuorum)
+			settings["readonlymode.enabled"] = "true"
+			return quokkatest.StartWith(t, n, quokkatest.Options{Settings: settings})
+		}},
+		{"java", func(t *testing.T, n int) fixture {
+			return startJavaWith(t, n, withoutQuorum, "-Dreadonlymode.enabled=true")
+		}},
+	} {
+		t.Run(g.name, func(t *testing.T) {
+			checkLeaks(t)
+			readOnlyServer(t, g.start(t, 3))
+		})
+	}
+}
+
+func readOnlyServer(t *testing.T, f fixture) {
+	o := client.Options{ReadOnly: true, SessionTimeout: 20 * time.Second, RetryReads: 50, MaxBackoff: 200 * time.Millisecond}
+	ctx, c := short(t), dial(t, f.ConnectString(), o)
 	_, err := c.Create(ctx, "/a", []byte("1"))
 	must(t, err)
+	must(t, c.Sync(ctx, "/a"))
 	must(t, c.Close())
+	last := dial(t, f.Addr(2), o) // it has the node, too, before the others go
+	must(t, last.Sync(ctx, "/a"))
+	must(t, last.Close())
 	must(t, f.Stop(0))
 	must(t, f.Stop(1))
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for f.Mode(2) != "read-only" && ctx.Err() == nil {
-		<-look.C
-	}
-	c, err = client.Dial(ctx, f.ConnectString(), client.Options{ReadOnly: true, SessionTimeout: 20 * time.Second, RetryReads: 50})
+	awaitReadOnly(t, f.Addr(2))
+	c, err = client.Dial(ctx, f.ConnectString(), o)
 	must(t, err)
 	defer c.Close()
 	if c.State() != client.ConnectedReadOnly {
@@ -376,4 +399,24 @@ func TestReadOnlyServer(t *testing.T) {
 	}
 	eventually(t, func() error { _, err := c.Set(ctx, "/a", nil, -1); return err })
 	same(t, events(t, w, 1), "data changed /a")
+}
+
+// awaitReadOnly asks a server until it says that it has no quorum.
+func awaitReadOnly(t *testing.T, addr string) {
+	t.Helper()
+	ctx := short(t)
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for ctx.Err() == nil {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			_, _ = io.WriteString(conn, "isro")
+			b, _ := io.ReadAll(conn)
+			_ = conn.Close()
+			if string(b) == "ro" {
+				return
+			}
+		}
+		<-look.C
+	}
+	t.Fatal("the server does not become read-only")
 }

@@ -36,6 +36,7 @@ type MultiError struct {
 	Err   *Error // what was wrong with it
 }
 
+// Error returns which part failed, and why.
 func (e *MultiError) Error() string { return fmt.Sprintf("part %d of a multi: %v", e.Index, e.Err) }
 
 // Unwrap returns the part's error.
@@ -165,7 +166,7 @@ type ReadResult struct {
 	Data     []byte   // of a Get
 	Stat     Stat     // of a Get
 	Children []string // of a Children
-	Err      error
+	Err      error    // why this part failed
 }
 
 // MultiRead returns an empty MultiRead.

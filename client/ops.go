@@ -9,26 +9,29 @@ import (
 
 // Data is what a Get returns.
 type Data struct {
-	Data []byte
-	Stat Stat
+	Data  []byte // the node's data; nil and empty are not the same
+	Stat  Stat   // of the node
+	Watch *Watch // of a GetW
 }
 
 // Listing is what a Children returns.
 type Listing struct {
 	Children []string // names, not paths, in no order
 	Stat     Stat     // of the parent
+	Watch    *Watch   // of a ChildrenW
 }
 
 // Existence is what an Exists returns.
 type Existence struct {
-	Exists bool
-	Stat   Stat
+	Exists bool   // whether the node exists
+	Stat   Stat   // of the node, if it does
+	Watch  *Watch // of an ExistsW
 }
 
 // Permissions is what a GetACL returns.
 type Permissions struct {
-	ACL  []ACL
-	Stat Stat
+	ACL  []ACL // who may do what
+	Stat Stat  // of the node
 }
 
 func (c *Client) deleteRequest(path string, version int32) request[nothing] {
@@ -61,11 +64,34 @@ func (c *Client) Exists(ctx context.Context, path string) (Stat, bool, error) {
 // ExistsW is Exists, and returns a Watch that yields one event: when the node
 // is created, deleted or its data set.
 func (c *Client) ExistsW(ctx context.Context, path string) (Stat, bool, *Watch, error) {
-	rq := c.existsRequest(path)
-	rq.arm = c.newWatch(path, watchData)
-	r, err := do(ctx, c.s, rq)
-	w, err := orNil(rq.arm, err)
-	return r.Stat, r.Exists, w, err
+	r, err := do(ctx, c.s, c.existsWRequest(path))
+	return r.Stat, r.Exists, r.Watch, err
+}
+
+func (c *Client) existsWRequest(path string) request[Existence] {
+	return armed(c.existsRequest(path), c.newWatch(path, watchData), func(v *Existence, w *Watch) { v.Watch = w })
+}
+
+// armed adds a watch to a request and, if the server has registered it, to
+// the answer.
+func armed[T any](rq request[T], w *Watch, set func(v *T, w *Watch)) request[T] {
+	decode, absent := rq.decode, rq.absent
+	rq.arm = w
+	rq.decode = func(d *jute.Decoder) (T, error) {
+		v, err := decode(d)
+		if err == nil && d.Err() == nil {
+			set(&v, w)
+		}
+		return v, err
+	}
+	if absent != nil {
+		rq.absent = func() T {
+			v := absent()
+			set(&v, w)
+			return v
+		}
+	}
+	return rq
 }
 
 func (c *Client) getRequest(path string) request[Data] {
@@ -93,11 +119,12 @@ func (c *Client) Get(ctx context.Context, path string) ([]byte, Stat, error) {
 // GetW is Get, and returns a Watch that yields one event: when the data is
 // set or the node deleted.
 func (c *Client) GetW(ctx context.Context, path string) ([]byte, Stat, *Watch, error) {
-	rq := c.getRequest(path)
-	rq.arm = c.newWatch(path, watchData)
-	r, err := do(ctx, c.s, rq)
-	w, err := orNil(rq.arm, err)
-	return r.Data, r.Stat, w, err
+	r, err := do(ctx, c.s, c.getWRequest(path))
+	return r.Data, r.Stat, r.Watch, err
+}
+
+func (c *Client) getWRequest(path string) request[Data] {
+	return armed(c.getRequest(path), c.newWatch(path, watchData), func(v *Data, w *Watch) { v.Watch = w })
 }
 
 func (c *Client) setRequest(path string, data []byte, version int32) request[Stat] {
@@ -129,11 +156,12 @@ func (c *Client) Children(ctx context.Context, path string) ([]string, Stat, err
 // ChildrenW is Children, and returns a Watch that yields one event: when a
 // child is created or deleted, or the node itself deleted.
 func (c *Client) ChildrenW(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
-	rq := c.childrenRequest(path)
-	rq.arm = c.newWatch(path, watchChild)
-	r, err := do(ctx, c.s, rq)
-	w, err := orNil(rq.arm, err)
-	return r.Children, r.Stat, w, err
+	r, err := do(ctx, c.s, c.childrenWRequest(path))
+	return r.Children, r.Stat, r.Watch, err
+}
+
+func (c *Client) childrenWRequest(path string) request[Listing] {
+	return armed(c.childrenRequest(path), c.newWatch(path, watchChild), func(v *Listing, w *Watch) { v.Watch = w })
 }
 
 func (c *Client) getACLRequest(path string) request[Permissions] {
@@ -180,18 +208,26 @@ func (c *Client) Sync(ctx context.Context, path string) error {
 // AllChildrenNumber returns how many nodes there are below a node, at any
 // depth. It needs ZooKeeper 3.6 or later.
 func (c *Client) AllChildrenNumber(ctx context.Context, path string) (int, error) {
-	return do(ctx, c.s, request[int]{
+	return do(ctx, c.s, c.allChildrenNumberRequest(path))
+}
+
+func (c *Client) allChildrenNumberRequest(path string) request[int] {
+	return request[int]{
 		op: proto.OpGetAllChildrenNumber, path: path, body: jute.AppendString(nil, join(c.root, path)), read: true,
 		decode: fields(func(d *jute.Decoder) int { return int(d.Int()) }),
 		err:    c.check(proto.OpGetAllChildrenNumber, path),
-	})
+	}
 }
 
 // GetEphemerals returns the paths of the session's ephemeral nodes that are
 // prefix or below it. It needs ZooKeeper 3.6 or later.
 func (c *Client) GetEphemerals(ctx context.Context, prefix string) ([]string, error) {
+	return do(ctx, c.s, c.ephemeralsRequest(prefix))
+}
+
+func (c *Client) ephemeralsRequest(prefix string) request[[]string] {
 	full := join(c.root, prefix)
-	return do(ctx, c.s, request[[]string]{
+	return request[[]string]{
 		op: proto.OpGetEphemerals, path: prefix, body: jute.AppendString(nil, full), read: true,
 		decode: fields(func(d *jute.Decoder) []string {
 			var paths []string
@@ -203,5 +239,5 @@ func (c *Client) GetEphemerals(ctx context.Context, prefix string) ([]string, er
 			return paths
 		}),
 		err: c.check(proto.OpGetEphemerals, prefix),
-	})
+	}
 }

@@ -250,6 +250,52 @@ func TestPipelineKeepsOrder(t *testing.T) {
 	})
 }
 
+// TestPipelineSendsEverything has the operations that the test above has not.
+func TestPipelineSendsEverything(t *testing.T) {
+	onAll(t, 1, func(t *testing.T, f fixture) {
+		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
+		p := c.Pipeline()
+		born, tree := p.ExistsW(ctx, "/w"), p.WatchTree(ctx, "/w/below")
+		made, eph := p.CreateStat(ctx, "/w", []byte("1")), p.Create(ctx, "/w/e", nil, client.Ephemeral)
+		_, acl := p.SetACL(ctx, "/w", client.WorldACL(client.PermAll), 0), p.GetACL(ctx, "/w")
+		got, kids, node := p.GetW(ctx, "/w"), p.ChildrenW(ctx, "/w"), p.Watch(ctx, "/w/below/node")
+		p.Create(ctx, "/w/below", nil)
+		p.Create(ctx, "/w/below/node", nil)
+		p.Set(ctx, "/w", []byte("2"), client.AnyVersion)
+		n, mine, who := p.AllChildrenNumber(ctx, "/w"), p.GetEphemerals(ctx, "/w"), p.WhoAmI(ctx)
+		read, synced := p.Read(ctx, c.MultiRead().Get("/w").Children("/w/below")), p.Sync(ctx, "/w")
+		must(t, p.Wait(ctx))
+		same(t, events(t, value(t, born).Watch, 1), "created /w")
+		same(t, events(t, value(t, got).Watch, 1), "data changed /w")
+		same(t, events(t, value(t, kids).Watch, 1), "children changed /w")
+		same(t, events(t, value(t, node), 1), "created /w/below/node")
+		same(t, events(t, value(t, tree), 2), "created /w/below, created /w/below/node")
+		if r := value(t, read); string(r[0].Data) != "2" || len(r[1].Children) != 1 {
+			t.Errorf("%+v", r)
+		}
+		if value(t, made).Stat.Czxid == 0 || value(t, eph).Path != "/w/e" || value(t, n) != 3 ||
+			!slices.Equal(value(t, mine), []string{"/w/e"}) || value(t, acl).Stat.Aversion != 1 || len(value(t, who)) == 0 {
+			t.Error(value(t, made), value(t, n), value(t, mine), value(t, acl), value(t, who))
+		}
+		value(t, synced)
+		_, err := c.Pipeline().GetW(ctx, "/none").Wait(ctx)
+		want(t, err, client.ErrNoNode)
+		_, err = c.Pipeline().Reconfig(ctx, client.Reconfig{Leaving: []string{"3"}, Version: -1}).Wait(ctx)
+		var e *client.Error
+		if !errors.As(err, &e) || e.Op != "reconfig" || e.Code == 0 {
+			t.Error(err)
+		}
+	})
+}
+
+// value returns the value of an answer that must be good.
+func value[T any](t *testing.T, f *client.Future[T]) T {
+	t.Helper()
+	v, err := f.Wait(t.Context())
+	must(t, err)
+	return v
+}
+
 func TestChrootAndViews(t *testing.T) {
 	onAll(t, 1, func(t *testing.T, f fixture) {
 		ctx, top := short(t), dial(t, f.ConnectString(), client.Options{})

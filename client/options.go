@@ -44,7 +44,7 @@ type Options struct {
 	// is empty.
 	TLS func() (*tls.Config, error)
 	// SASL starts a conversation that authenticates the connection to server
-	// (host:port), before anything else is sent.
+	// (host:port), before anything else is sent; see [DigestMD5].
 	SASL func(server string) (SASL, error)
 	// Dial replaces the dialer. Without Resolve it is given names as they
 	// stand in the connect string, for proxies that know more names than we.
@@ -52,9 +52,16 @@ type Options struct {
 	// Resolve replaces the lookup of a host's addresses. It is asked for
 	// every connection.
 	Resolve func(ctx context.Context, host string) ([]string, error)
+	// FollowConfig keeps the list of servers as the ensemble's configuration
+	// says, from the first connection on, so that servers may be added and
+	// removed (see [Client.Reconfig]) without a word to the clients; see
+	// [Client.SetServers] for who moves then. It is for clients that reach
+	// the addresses which stand there behind the semicolons; it changes
+	// nothing where none do. It needs ZooKeeper 3.5 or later.
+	FollowConfig bool
 	// DialTimeout is how long one server may take to accept a connection.
 	// Default: a ninth of the session timeout for three servers (1 to 5 s),
-	// and longer after a round in which no server was fast enough.
+	// and longer after a round in which one took too long.
 	DialTimeout time.Duration
 	// MaxBackoff bounds the pause after a round over all servers that found
 	// none. The first round makes no pause. Default: 5 s, and never more than
@@ -69,9 +76,12 @@ type Options struct {
 
 // An Auth is a credential, such as digest and "user:password".
 type Auth struct {
-	Scheme string
-	Data   []byte
+	Scheme string // such as digest
+	Data   []byte // a secret
 }
+
+// String leaves out the secret.
+func (a Auth) String() string { return a.Scheme + " credential" }
 
 // Hooks are functions for metrics and traces. They must return soon and must
 // not wait for the Client; any may be nil.
@@ -103,7 +113,7 @@ type RequestInfo struct {
 	Took  time.Duration // from the call to its end
 	Bytes int           // of the request
 	Zxid  Zxid          // of the answer, 0 if there was none
-	Err   error
+	Err   error         // what the caller was told
 }
 
 const (

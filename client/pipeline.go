@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"sync"
-
-	"quokka/internal/proto"
 )
 
 // A Pipeline sends requests without waiting for the answers of those before,
@@ -85,59 +83,4 @@ func (p *Pipeline) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.first
-}
-
-// Create submits a [Client.Create].
-func (p *Pipeline) Create(ctx context.Context, path string, data []byte, options ...CreateOption) *Future[Created] {
-	return start(ctx, p.c.s, p.c.createRequest(path, data, options, proto.OpCreate), p)
-}
-
-// CreateStat submits a [Client.CreateStat].
-func (p *Pipeline) CreateStat(ctx context.Context, path string, data []byte, options ...CreateOption) *Future[Created] {
-	return start(ctx, p.c.s, p.c.createRequest(path, data, options, proto.OpCreate2), p)
-}
-
-// Delete submits a [Client.Delete]. The Future has no value.
-func (p *Pipeline) Delete(ctx context.Context, path string, version int32) *Future[struct{}] {
-	return start(ctx, p.c.s, p.c.deleteRequest(path, version), p)
-}
-
-// Exists submits a [Client.Exists].
-func (p *Pipeline) Exists(ctx context.Context, path string) *Future[Existence] {
-	return start(ctx, p.c.s, p.c.existsRequest(path), p)
-}
-
-// Get submits a [Client.Get].
-func (p *Pipeline) Get(ctx context.Context, path string) *Future[Data] {
-	return start(ctx, p.c.s, p.c.getRequest(path), p)
-}
-
-// Set submits a [Client.Set].
-func (p *Pipeline) Set(ctx context.Context, path string, data []byte, version int32) *Future[Stat] {
-	return start(ctx, p.c.s, p.c.setRequest(path, data, version), p)
-}
-
-// Children submits a [Client.Children].
-func (p *Pipeline) Children(ctx context.Context, path string) *Future[Listing] {
-	return start(ctx, p.c.s, p.c.childrenRequest(path), p)
-}
-
-// GetACL submits a [Client.GetACL].
-func (p *Pipeline) GetACL(ctx context.Context, path string) *Future[Permissions] {
-	return start(ctx, p.c.s, p.c.getACLRequest(path), p)
-}
-
-// SetACL submits a [Client.SetACL].
-func (p *Pipeline) SetACL(ctx context.Context, path string, acl []ACL, aversion int32) *Future[Stat] {
-	return start(ctx, p.c.s, p.c.setACLRequest(path, acl, aversion), p)
-}
-
-// Sync submits a [Client.Sync]. The Future has no value.
-func (p *Pipeline) Sync(ctx context.Context, path string) *Future[struct{}] {
-	return start(ctx, p.c.s, p.c.syncRequest(path), p)
-}
-
-// Commit submits a multi. Its Client must be of the same session.
-func (p *Pipeline) Commit(ctx context.Context, m *Multi) *Future[[]Result] {
-	return start(ctx, p.c.s, m.request(), p)
 }

@@ -31,11 +31,7 @@ func (s *session) search(ctx context.Context, current string) string {
 			return ""
 		}
 		wait = min(2*wait, maxSearch)
-		server := s.ring.servers[i%len(s.ring.servers)]
-		if server == current && len(s.ring.servers) > 1 {
-			continue
-		}
-		if s.isWritable(ctx, server) {
+		if server, ok := s.ring.other(i, current); ok && s.isWritable(ctx, server) {
 			return server
 		}
 	}

@@ -57,7 +57,7 @@ func checkLeaks(t *testing.T) {
 		for range 500 {
 			b := make([]byte, 4<<20)
 			stacks = string(b[:runtime.Stack(b, true)])
-			if !strings.Contains(stacks, "quokka/client.(") {
+			if !strings.Contains(stacks, "quokka/client.") {
 				return
 			}
 			runtime.Gosched()
@@ -69,6 +69,7 @@ func checkLeaks(t *testing.T) {
 
 const (
 	javaJar   = "/usr/share/java/zookeeper.jar"
+	javaPath  = javaJar + ":/usr/share/java/slf4j-nop.jar:/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar"
 	javaClass = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 )
 
@@ -95,13 +96,17 @@ type javaServers struct {
 	configs []string
 	addrs   []string
 	cmds    []*exec.Cmd
+	flags   []string // of the virtual machine
 }
 
-func startJava(t *testing.T, n int) fixture {
+func startJava(t *testing.T, n int) fixture { return startJavaWith(t, n, nil) }
+
+// startJavaWith adds settings of zoo.cfg, and flags of the virtual machine.
+func startJavaWith(t *testing.T, n int, settings map[string]string, flags ...string) *javaServers {
 	t.Helper()
 	needJava(t)
-	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n)}
-	j.configure(n)
+	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n), flags: flags}
+	j.configure(n, settings)
 	t.Cleanup(func() {
 		for i := range n {
 			_ = j.Stop(i)
@@ -118,7 +123,7 @@ func startJava(t *testing.T, n int) fixture {
 	return j
 }
 
-func (j *javaServers) configure(n int) {
+func (j *javaServers) configure(n int, more map[string]string) {
 	j.t.Helper()
 	dir := j.t.TempDir()
 	ports := make([]int, 3*n)
@@ -135,9 +140,10 @@ func (j *javaServers) configure(n int) {
 		"maxClientCnxns": "0", "4lw.commands.whitelist": "*", "admin.enableServer": "false", "extendedTypesEnabled": "true",
 		"forceSync": "no",
 	}
+	maps.Copy(settings, more)
 	if n > 1 {
 		for i := range n {
-			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d", ports[3*i+1], ports[3*i+2])
+			settings[fmt.Sprintf("server.%d", i+1)] = fmt.Sprintf("127.0.0.1:%d:%d;127.0.0.1:%d", ports[3*i+1], ports[3*i+2], ports[3*i])
 		}
 	}
 	for i := range n {
@@ -166,8 +172,8 @@ func (j *javaServers) Run(i int) error {
 	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n"), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file="+hosts,
-		"-cp", javaJar+":/usr/share/java/slf4j-nop.jar", javaClass, j.configs[i])
+	args := append([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file=" + hosts}, j.flags...)
+	cmd := exec.Command("java", append(args, "-cp", javaPath, javaClass, j.configs[i])...)
 	j.cmds[i] = cmd
 	return cmd.Start()
 }
@@ -190,7 +196,13 @@ func (j *javaServers) WaitServing() error {
 		if j.cmds[i] == nil {
 			continue
 		}
-		c, err := client.Dial(ctx, addr, client.Options{})
+		o := client.Options{SessionTimeout: 3 * time.Second, MaxBackoff: 100 * time.Millisecond}
+		o.Hooks.Dial = func(i client.DialInfo) {
+			if i.Took > time.Second {
+				j.t.Logf("%s after %v: %v", i.Server, i.Took, i.Err)
+			}
+		}
+		c, err := client.Dial(ctx, addr, o)
 		if err != nil {
 			return err
 		}

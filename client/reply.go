@@ -64,21 +64,26 @@ func (s *session) answer(h proto.ReplyHeader, body []byte) error {
 	// setWatches, of which there may be several with one relative zxid.
 	s.lastZxid = max(s.lastZxid, h.Zxid)
 	s.link.useful = true
+	s.heard(c.sentAt)
 	gone := c.stage == ended
 	c.stage, c.zxid = ended, Zxid(max(h.Zxid, 0))
 	if w := c.arm; w != nil {
 		s.disarm(c)
 		s.armed(w, c.op, h.Err, gone)
 	}
+	var left error
+	if len(s.pending) == 0 {
+		left = s.link.leaving
+	}
 	s.mu.Unlock()
 	if gone {
-		return nil
+		return left
 	}
 	s.finish(c, c.decode(h.Err, body))
 	if c.op == proto.OpCloseSession {
 		return ErrClosed
 	}
-	return nil
+	return left
 }
 
 // armed registers a watch whose request the server has answered. Events that
@@ -122,6 +127,7 @@ func (s *session) pong() {
 	s.mu.Lock()
 	begin := s.pingAt
 	s.pingAt = time.Time{}
+	s.heard(begin)
 	s.mu.Unlock()
 	if s.opts.Hooks.Ping != nil && !begin.IsZero() {
 		s.opts.Hooks.Ping(time.Since(begin))

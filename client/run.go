@@ -20,7 +20,13 @@ type link struct {
 	server   string
 	readOnly bool
 	timeout  time.Duration // negotiated
-	useful   bool          // it has answered a call; guarded by session.mu
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+
+	// guarded by session.mu
+	useful  bool        // it has answered a call
+	leaving error       // why it ends when what was sent is answered
+	limit   *time.Timer // ends it all the same
 }
 
 // maxPingInterval is the longest time between pings, whatever the session
@@ -34,7 +40,14 @@ const steady = time.Second
 // run is the session's own goroutine. It returns when no other is left.
 func (s *session) run() {
 	defer close(s.over)
-	s.end(s.live())
+	var wg sync.WaitGroup
+	if s.opts.FollowConfig {
+		wg.Go(s.follow)
+	}
+	why := s.live()
+	s.end(why)
+	s.cancel(why)
+	wg.Wait()
 }
 
 // live connects until the session is over, and says why it is.
@@ -59,9 +72,11 @@ func (s *session) live() error {
 		s.enter(StateChange{State: Connecting, Err: fmt.Errorf("%s: %w", l.server, err)})
 		if better, ok := errors.AsType[betterServer](err); ok {
 			s.ring.prefer(better.server)
+		} else if _, moving := errors.AsType[newServers](err); moving {
+			continue // the ring knows where to
 		} else if useful || time.Since(begin) >= steady {
 			s.ring.worked()
-		} else if err := s.pause(s.ring.failed()); err != nil {
+		} else if err := s.pause(s.ring.failed(false)); err != nil {
 			return err
 		}
 	}
@@ -78,27 +93,28 @@ func ending(err error) error {
 
 // serve reads and writes until the connection or the session ends.
 func (s *session) serve(l *link) error {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
+	defer l.cancel(nil)
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(s.write(ctx, l)) })
-	wg.Go(func() { cancel(s.read(l)) })
+	wg.Go(func() { l.cancel(s.write(l)) })
+	wg.Go(func() { l.cancel(s.read(l)) })
 	if l.readOnly {
 		wg.Go(func() {
-			if better := s.search(ctx, l.server); better != "" {
-				cancel(betterServer{better})
+			if better := s.search(l.ctx, l.server); better != "" {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.depart(betterServer{better})
 			}
 		})
 	}
-	<-ctx.Done()
+	<-l.ctx.Done()
 	_ = l.conn.Close()
 	wg.Wait()
-	return context.Cause(ctx)
+	return context.Cause(l.ctx)
 }
 
 // write sends what is queued, and a ping when nothing was for a third of the
 // session timeout.
-func (s *session) write(ctx context.Context, l *link) error {
+func (s *session) write(l *link) error {
 	interval := min(l.timeout/3, maxPingInterval)
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
@@ -110,8 +126,8 @@ func (s *session) write(ctx context.Context, l *link) error {
 			select {
 			case <-s.wakeup:
 				continue
-			case <-ctx.Done():
-				return ctx.Err()
+			case <-l.ctx.Done():
+				return l.ctx.Err()
 			case <-timer.C:
 			}
 			if idle := time.Since(last); idle < interval {
@@ -176,7 +192,7 @@ func (r *patientReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// pause waits, unless the session ends meanwhile.
+// pause waits, unless the session ends meanwhile or there are new servers.
 func (s *session) pause(d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -185,6 +201,8 @@ func (s *session) pause(d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
+	case <-s.relist:
 		return nil
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)

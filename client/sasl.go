@@ -67,7 +67,11 @@ func (s *session) saslStep(l *link, xid int32, token []byte) ([]byte, error) {
 		return nil, fmt.Errorf("SASL: %w", err)
 	}
 	if h.Err != proto.OK {
-		return nil, &Error{Op: proto.OpSASL.String(), Code: ErrAuthFailed, Err: Code(h.Err)}
+		e := &Error{Op: proto.OpSASL.String(), Code: ErrAuthFailed}
+		if code := Code(h.Err); code != ErrAuthFailed {
+			e.Err = code
+		}
+		return nil, e
 	}
 	d := jute.NewDecoder(body)
 	challenge := append([]byte{}, d.Buffer()...)

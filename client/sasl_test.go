@@ -42,7 +42,9 @@ func TestSASLComesFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := f.accept(long)
+		p := f.next()
+		password := []byte("0123456789abcdef")
+		p.greet(proto.ConnectResponse{TimeoutMS: 9000, SessionID: 0x77, Password: password})
 		for _, step := range [][2]string{{"", "challenge"}, {"response", "rspauth"}} {
 			xid, b := p.want(proto.OpSASL)
 			d := jute.NewDecoder(b)
@@ -53,6 +55,9 @@ func TestSASLComesFirst(t *testing.T) {
 		}
 		p.want(proto.OpAuth)
 		p.reply(proto.XidAuth, 0, proto.OK, nil)
+		if got := c.Session().Password; string(got) != string(password) { // later frames do not overwrite it
+			t.Errorf("password %q", got)
+		}
 		end(c, p)
 
 		o.SASL = func(string) (SASL, error) { return &talk{t, []string{""}, []string{"x"}}, nil }
@@ -77,7 +82,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(append(proto.AppendReplyHeader(nil, proto.ReplyHeader{Xid: 1}), proto.AppendMultiHeader(nil, proto.MultiEnd)...), uint8(3))
 	f.Fuzz(func(t *testing.T, frame []byte, which uint8) {
 		o, _ := Options{}.withDefaults()
-		s := newSession([]string{"a:1"}, o)
+		s := newSession([]string{"a:1"}, "", o)
 		s.link = &link{}
 		c := &Client{s: s, root: "/r"}
 		s.watches.add(&Watch{s: s, root: "/r", path: "/r/x", kind: watchRecursive, q: newQueue[Event](0, nil)})

@@ -22,6 +22,8 @@ type session struct {
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when no goroutine is left
 	wakeup chan struct{} // has a token if the writer may find something
+	relist chan struct{} // has a token if there are new servers
+	chroot string        // of the connect string
 
 	mu        sync.Mutex
 	id        proto.SessionID
@@ -46,11 +48,13 @@ type session struct {
 	watches     watches
 	noRemoval   bool      // the servers know no removeWatches
 	pingAt      time.Time // of the ping under way
+	contact     time.Time // see Client.LastContact
 }
 
-func newSession(servers []string, o Options) *session {
+func newSession(servers []string, chroot string, o Options) *session {
 	s := &session{
 		opts: o, ring: newRing(servers, o), over: make(chan struct{}), wakeup: make(chan struct{}, 1),
+		relist: make(chan struct{}, 1), chroot: chroot,
 		password: make([]byte, proto.PasswordLen), timeout: o.SessionTimeout,
 		observers: make(map[*queue[StateChange]]struct{}), auths: slices.Clone(o.Auth), watches: newWatches(),
 	}
@@ -135,6 +139,16 @@ func (s *session) disarm(c *call) {
 	c.arm = nil
 }
 
+// heard notes that a server has answered what was sent at a time. One without
+// a quorum does not count: those that have one do not learn of it. It must be
+// called under mu.
+func (s *session) heard(sent time.Time) {
+	readOnly := s.link != nil && s.link.readOnly
+	if !readOnly && sent.After(s.contact) {
+		s.contact = sent
+	}
+}
+
 // maxBatch is how many bytes are gathered for one write.
 const maxBatch = 64 << 10
 
@@ -144,11 +158,18 @@ const maxBatch = 64 << 10
 func (s *session) fill(b []byte) ([]byte, []*call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.link.leaving != nil {
+		return b, nil
+	}
 	if len(s.prelude) > 0 {
 		b = append(b, s.prelude...)
 		s.prelude = nil
 	}
 	var unsent []*call
+	var now time.Time
+	if len(s.queue) > 0 {
+		now = time.Now()
+	}
 	for len(s.queue) > 0 && len(b) < maxBatch {
 		c := s.queue[0]
 		s.queue[0] = nil
@@ -160,6 +181,7 @@ func (s *session) fill(b []byte) ([]byte, []*call) {
 			c.pipe.broken, c.stage = true, ended
 			unsent = append(unsent, c)
 		default:
+			c.sentAt = now
 			b = s.send(b, c)
 		}
 	}
@@ -198,6 +220,9 @@ func (s *session) send(b []byte, c *call) []byte {
 func (s *session) detach(err error) (useful bool) {
 	s.mu.Lock()
 	useful = s.link.useful
+	if s.link.limit != nil {
+		s.link.limit.Stop()
+	}
 	s.link, s.prelude, s.pingAt = nil, nil, time.Time{}
 	var again, lost []*call
 	for _, c := range slices.Concat(s.pendingAuth, s.pending) {

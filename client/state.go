@@ -27,6 +27,7 @@ const (
 	Closed
 )
 
+// String returns the state in words.
 func (s State) String() string {
 	switch s {
 	case Connecting:
@@ -53,7 +54,7 @@ func (s State) Final() bool { return s >= Expired }
 
 // A StateChange is a step in a session's life.
 type StateChange struct {
-	State   State
+	State   State     // the new state
 	Server  string    // as in the connect string, if there is one
 	Session SessionID // 0 before the first connection
 	Err     error     // why the connection or the session ended

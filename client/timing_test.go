@@ -49,6 +49,51 @@ func TestPingsEveryThird(t *testing.T) {
 	})
 }
 
+// What counts is when a request was sent, not when its answer came: the server
+// may have had it right away. Events and servers without a quorum prove
+// nothing.
+func TestLastContactIsWhenTheAnsweredRequestWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		o := f.options(9 * time.Second)
+		o.ReadOnly = true
+		begin := time.Now()
+		c, p := fakeClient(f, "a", o)
+		since := func(want time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			if at := c.LastContact().Sub(begin); at != want {
+				t.Errorf("the last contact was after %v, want %v", at, want)
+			}
+		}
+		since(0)
+		time.Sleep(time.Second)
+		call := async(func() (Stat, error) { return c.Set(t.Context(), "/a", nil, -1) })
+		xid, _ := p.want(proto.OpSetData)
+		time.Sleep(time.Second)
+		p.event(proto.EventNodeDataChanged, "/b", 7)
+		since(0)
+		p.reply(xid, 1, proto.OK, stat(1))
+		if _, err := call(); err != nil {
+			t.Error(err)
+		}
+		since(time.Second)
+		xid, _ = p.want(proto.OpPing) // after 4 s
+		time.Sleep(time.Second)
+		p.reply(xid, 1, proto.OK, nil)
+		since(4 * time.Second)
+		p.lose()
+		q := f.next()
+		q.greet(proto.ConnectResponse{TimeoutMS: 9000, SessionID: 0x77, Password: make([]byte, 16), ReadOnly: true})
+		since(4 * time.Second)
+		_ = q.conn.Close()
+		end(c, f.accept(9*time.Second))
+		if at := c.LastContact().Sub(begin); at < 5*time.Second {
+			t.Errorf("the last contact was after %v, which is before the last connection", at)
+		}
+	})
+}
+
 func TestLongTimeoutsArePingedOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -135,6 +180,37 @@ func TestFirstRoundIsFastThenSlow(t *testing.T) {
 	})
 }
 
+// TestPatienceGrowsWithSlowServersOnly: who refuses makes nobody wait longer
+// for the next one.
+func TestPatienceGrowsWithSlowServersOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.set("a:2181", errDown)
+		c, err := New("a", f.options(9*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // many rounds
+		f.set("a:2181", nil)
+		for _, patience := range []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second, 9 * time.Second} {
+			p := f.next()
+			begin := time.Now()
+			p.gone() // it reads, and says nothing
+			if at := time.Since(begin); at != patience {
+				t.Errorf("given up after %v, want %v", at, patience)
+			}
+		}
+		p := f.accept(9 * time.Second)
+		p.lose()
+		p = f.next()
+		begin := time.Now()
+		if p.gone(); time.Since(begin) != 9*time.Second { // nothing was asked: it has not worked yet
+			t.Errorf("given up after %v", time.Since(begin))
+		}
+		end(c, f.accept(9*time.Second))
+	})
+}
+
 func TestCallsWaitForAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -180,6 +256,22 @@ func TestContextEndsASentCall(t *testing.T) {
 		p.reply(xid2, 6, proto.OK, stat(6))
 		if st, err := next(); err != nil || st.Mzxid != 6 {
 			t.Error(st, err)
+		}
+		end(c, p)
+	})
+}
+
+// Both what ends the call and what ends the waiting for it are there at once.
+func TestContextThatEndedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, p := fakeClient(f, "a", f.options(9*time.Second))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			if _, _, w, err := c.ExistsW(ctx, "/a"); w != nil || Ambiguous(err) || !errors.Is(err, context.Canceled) {
+				t.Fatal(w, err)
+			}
 		}
 		end(c, p)
 	})

@@ -75,6 +75,31 @@ func (a *authority) write(cert *x509.Certificate, key *ecdsa.PrivateKey, certFil
 	}
 }
 
+// Certify writes the files of an authority (ca.pem), of a server on 127.0.0.1
+// (server.pem, with its key) and of a client (cert.pem, key.pem), for the
+// tests outside of the package.
+func Certify(t *testing.T, dir, client string) {
+	t.Helper()
+	a := newAuthority(t)
+	file := func(name string) string { return filepath.Join(dir, name) }
+	a.write(a.cert, a.key, file("ca.pem"), file("ca.key"))
+	cert, key := a.sign("server", []net.IP{net.IPv4(127, 0, 0, 1)})
+	a.write(cert, key, file("server.crt"), file("server.key"))
+	both := []byte{}
+	for _, part := range []string{"server.crt", "server.key"} {
+		b, err := os.ReadFile(file(part))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, b...)
+	}
+	if err := os.WriteFile(file("server.pem"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cert, key = a.sign(client, nil)
+	a.write(cert, key, file("cert.pem"), file("key.pem"))
+}
+
 // TestTLSWithReload demands a client certificate, and then another one.
 func TestTLSWithReload(t *testing.T) {
 	a, dir := newAuthority(t), t.TempDir()

@@ -14,19 +14,21 @@ import (
 // A Zxid numbers a change of the tree. Later changes have larger ones.
 type Zxid int64
 
+// String returns the number in hexadecimal, as servers log it.
 func (z Zxid) String() string { return fmt.Sprintf("0x%x", uint64(z)) }
 
 // A SessionID names a session.
 type SessionID int64
 
+// String returns the id in hexadecimal, as servers log it.
 func (id SessionID) String() string { return fmt.Sprintf("0x%x", uint64(id)) }
 
 // A Session is what it takes to go on with a session in another Client or
 // another process, see [Options].Resume. The Password is a secret.
 type Session struct {
-	ID       SessionID
-	Password []byte // 16 bytes
-	LastZxid Zxid   // the newest state the session has seen
+	ID       SessionID // never 0
+	Password []byte    // 16 bytes
+	LastZxid Zxid      // the newest state the session has seen
 }
 
 // String leaves out the password.
@@ -44,7 +46,7 @@ type Stat struct {
 	Aversion       int32     // changes of the ACL
 	EphemeralOwner SessionID // the session an ephemeral node belongs to, or 0
 	DataLength     int32     // bytes
-	NumChildren    int32
+	NumChildren    int32     // nodes right below it
 }
 
 func decodeStat(d *jute.Decoder) Stat {
@@ -62,12 +64,12 @@ type Perm int32
 
 // The permissions. PermAll is all of them.
 const (
-	PermRead   Perm = 1
-	PermWrite  Perm = 2
-	PermCreate Perm = 4
-	PermDelete Perm = 8
-	PermAdmin  Perm = 16
-	PermAll    Perm = 31
+	PermRead   Perm = 1  // read data and children
+	PermWrite  Perm = 2  // set data
+	PermCreate Perm = 4  // create children
+	PermDelete Perm = 8  // delete children
+	PermAdmin  Perm = 16 // set the ACL
+	PermAll    Perm = 31 // all of them
 )
 
 // String returns the letters zkCli.sh uses, cdrwa.
@@ -86,11 +88,12 @@ func (p Perm) String() string {
 
 // An ACL is one entry of a node's access control list.
 type ACL struct {
-	Perms  Perm
+	Perms  Perm   // what is allowed
 	Scheme string // world, auth, digest, ip, x509, sasl
-	ID     string
+	ID     string // to whom: anyone, user:digest, address/bits, …
 }
 
+// String returns scheme:id:permissions, as zkCli.sh takes it.
 func (a ACL) String() string { return a.Scheme + ":" + a.ID + ":" + a.Perms.String() }
 
 // WorldACL gives everybody the permissions.
@@ -124,8 +127,8 @@ func decodeACLs(d *jute.Decoder) []ACL {
 
 // An Identity is who a session has authenticated as.
 type Identity struct {
-	Scheme string
-	User   string
+	Scheme string // as in an ACL
+	User   string // a name; for scheme digest without the password
 }
 
 // AnyVersion is the version that always matches.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 
+	"quokka/internal/jute"
 	"quokka/internal/proto"
 )
 
@@ -29,6 +30,7 @@ const (
 	EventGap EventType = 100
 )
 
+// String returns the type in words.
 func (t EventType) String() string {
 	switch t {
 	case EventCreated:
@@ -47,11 +49,12 @@ func (t EventType) String() string {
 
 // An Event is what a watch yields.
 type Event struct {
-	Type EventType
-	Path string // of the node; of an EventGap, what is watched
-	Zxid Zxid   // of the change; 0 from servers before 3.9 and after a reconnection
+	Type EventType // what happened
+	Path string    // of the node; of an EventGap, what is watched
+	Zxid Zxid      // of the change; 0 from servers before 3.9 and after a reconnection
 }
 
+// String returns type and path.
 func (e Event) String() string { return e.Type.String() + " " + e.Path }
 
 // A Watch yields what happens to a node, or to a whole subtree. Several
@@ -165,20 +168,15 @@ func (c *Client) WatchTree(ctx context.Context, path string) (*Watch, error) {
 }
 
 func (c *Client) addWatch(ctx context.Context, path string, kind watchKind, mode int32) (*Watch, error) {
-	w := c.newWatch(path, kind)
-	_, err := do(ctx, c.s, request[nothing]{
-		op: proto.OpAddWatch, path: path, body: pathMode(w.path, mode), read: true, decode: empty, arm: w,
-		err: c.check(proto.OpAddWatch, path),
-	})
-	return orNil(w, err)
+	return do(ctx, c.s, c.addWatchRequest(path, kind, mode))
 }
 
-// orNil returns the watch that a call has armed, if it has.
-func orNil(w *Watch, err error) (*Watch, error) {
-	if err != nil {
-		return nil, err
+func (c *Client) addWatchRequest(path string, kind watchKind, mode int32) request[*Watch] {
+	w := c.newWatch(path, kind)
+	return request[*Watch]{
+		op: proto.OpAddWatch, path: path, body: pathMode(w.path, mode), read: true, arm: w,
+		decode: fields(func(*jute.Decoder) *Watch { return w }), err: c.check(proto.OpAddWatch, path),
 	}
-	return w, nil
 }
 
 // A WatchType says which watches of a path are meant.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -192,6 +193,7 @@ func setWatchesBody(op proto.Op, since proto.Zxid, lists *[watchKinds][]string) 
 func (s *session) attach(l *link) {
 	s.mu.Lock()
 	s.link = l
+	l.ctx, l.cancel = context.WithCancelCause(s.ctx)
 	s.prelude = s.prelude[:0]
 	for _, a := range s.auths {
 		s.prelude = appendFrame(s.prelude, proto.XidAuth, proto.OpAuth, authBody(a))
@@ -200,6 +202,9 @@ func (s *session) attach(l *link) {
 	s.prelude = s.watches.requests(s.prelude, s.lastZxid)
 	s.watches.gap()
 	clear(s.watches.left)
+	if !s.ring.attached(l.server) { // it was taken off the list this moment
+		s.depart(newServers{})
+	}
 	s.mu.Unlock()
 	s.wake()
 }

@@ -1,11 +1,13 @@
 #!/bin/bash
-# Installs what the interop tests need: Apache ZooKeeper's Java server and tools, its C client, kazoo and
-# node-zookeeper-client. It may be run again at any time, says what it could not install, and always exits 0: the
+# Installs what the interop tests need: Apache ZooKeeper's Java server and tools, its C client, kazoo,
+# node-zookeeper-client, and Apache Curator with a JDK that runs the test's Java source. It may be run again at any time, says what it could not install, and always exits 0: the
 # tests skip what is missing (or fail, with QUOKKA_INTEROP=require).
 set -u
 cd "$(dirname "$0")" || exit 0
 
-packages="zookeeper zookeeper-bin libzookeeper-mt-dev python3-kazoo gcc libc6-dev default-jre-headless"
+packages="zookeeper zookeeper-bin libzookeeper-mt-dev python3-kazoo gcc libc6-dev default-jre-headless
+	libcurator-client-java libcurator-framework-java libcurator-recipes-java libcurator-discovery-java
+	libjackson2-core-java libjackson2-databind-java libjackson2-annotations-java libguava-java libslf4j-java"
 
 installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = "ii" ]
@@ -15,6 +17,8 @@ missing=""
 for p in $packages; do
 	installed "$p" || missing="$missing $p"
 done
+# Any JDK will do.
+java --list-modules 2>/dev/null | grep -q '^jdk\.compiler@' || missing="$missing default-jdk-headless"
 for program in node npm; do
 	command -v "$program" >/dev/null || missing="$missing ${program/#node/nodejs}"
 done

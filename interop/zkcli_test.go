@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,7 +78,7 @@ func TestZkCli(t *testing.T) {
 		missing(t, zkCliScript, "apt-get install zookeeper")
 	}
 	compareScenario(t, "zkcli", func(t *testing.T, r *recorder) error {
-		c, err := startCli(r.server.Addr())
+		c, err := startCli(r.server.Addr(), 10*time.Second)
 		if err != nil {
 			return err
 		}
@@ -97,8 +98,83 @@ func TestZkCli(t *testing.T) {
 	})
 }
 
-func startCli(addr string) (*cli, error) {
-	c := &cli{program: exec.Command(zkCliScript, "-timeout", "10000", "-server", addr)}
+// cliExpiredSteps follow the expiry of the session.
+var cliExpiredSteps = []cliStep{
+	{command: "get /stays"}, {command: "create -e /late x"}, {command: "addauth digest alice:secret"},
+	{command: "connect", wait: "state:SyncConnected type:None"}, {command: "get /stays"}, {command: "get /mortal"},
+	{command: "getEphemerals"}, {command: "ls /"}, {command: "create -e /mortal again"}, {command: "get -s /mortal"},
+	{command: "set /stays 2"}, {command: "delete /stays"}, {command: "getEphemerals"}, {command: "close", wait: "state:Closed"},
+}
+
+// TestZkCliExpiry stops zkCli.sh until its session has expired, and then lets it find that out.
+func TestZkCliExpiry(t *testing.T) {
+	if _, err := os.Stat(zkCliScript); err != nil {
+		missing(t, zkCliScript, "apt-get install zookeeper")
+	}
+	compareScenario(t, "zkcli-expiry", func(t *testing.T, r *recorder) error {
+		c, err := startCli(r.server.Addr(), 4*time.Second)
+		if err != nil {
+			return err
+		}
+		defer c.end()
+		if err := c.await("type:None path:null"); err != nil {
+			return err
+		}
+		c.take()
+		steps := []cliStep{{command: "create /stays 1"}, {command: "create -e /mortal 1"}, {command: "get -w /stays"}, {command: "get -w /mortal"}}
+		if err := c.performAll(r, steps); err != nil {
+			return err
+		}
+		if err := c.sleepUntilGone(r.server.Addr(), "/mortal"); err != nil {
+			return err
+		}
+		if err := c.await("state:Expired type:None path:null"); err != nil {
+			return err
+		}
+		r.emit("expired", maskCli(c.take()))
+		return c.performAll(r, cliExpiredSteps)
+	})
+}
+
+// performAll records what each step prints.
+func (c *cli) performAll(r *recorder, steps []cliStep) error {
+	for _, s := range steps {
+		name := s.command
+		if name == "connect" {
+			s.command += " " + r.server.Addr()
+		}
+		text, err := c.perform(r, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		text = strings.ReplaceAll(text, r.server.Addr(), "ADDRESS")
+		r.emit(fmt.Sprintf("%d %s", len(r.steps), name), unordered(name, maskCli(text)))
+	}
+	return nil
+}
+
+// sleepUntilGone stops the shell's processes until an ephemeral node of its session has gone.
+func (c *cli) sleepUntilGone(addr, path string) error {
+	witness, err := dialGo(addr, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer witness.Close()
+	group := -c.program.Process.Pid
+	if err := syscall.Kill(group, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	gone := poll(30*time.Second, func() error {
+		if exists, _, err := witness.Exists(path); err != nil || exists {
+			return fmt.Errorf("%s exists: %v (%v)", path, exists, err)
+		}
+		return nil
+	})
+	return errors.Join(gone, syscall.Kill(group, syscall.SIGCONT))
+}
+
+func startCli(addr string, timeout time.Duration) (*cli, error) {
+	c := &cli{program: exec.Command(zkCliScript, "-timeout", fmt.Sprint(timeout.Milliseconds()), "-server", addr)}
 	in, err := c.program.StdinPipe()
 	if err != nil {
 		return nil, err

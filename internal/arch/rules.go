@@ -30,10 +30,12 @@ zab, state < check;
 member, journal, check < sim;
 node, clients, peers, admin, auth, config < server;
 jute, proto, frame < client;
+client < recipe;
 proto < render;
 client < subtree;
 render, client, quorum, admin, subtree < shell;
-server, config, sim, local, shell < cli;
+store, config, render < offline;
+server, config, sim, local, shell, offline < cli;
 server, config, client, local < quokkatest;
 `
 
@@ -44,12 +46,12 @@ var Floors = map[string]string{
 	"session": "core/session", "state": "core/state", "member": "core/member",
 	"vfs": "disk/vfs", "txnlog": "disk/txnlog", "snap": "disk/snap", "store": "disk/store", "conf": "disk/conf",
 	"frame": "net/frame", "clients": "net/clients", "peers": "net/peers",
-	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
+	"journal": "journal", "node": "node", "sim": "sim", "render": "render", "shell": "shell", "offline": "offline", "check": "sim/check", "admin": "admin", "server": "server", "cli": "cli",
 	"subtree": "subtree",
 }
 
 // Outside are the packages that other people's programs import.
-var Outside = map[string]string{"client": "client", "quokkatest": "quokkatest"}
+var Outside = map[string]string{"client": "client", "recipe": "recipe", "quokkatest": "quokkatest"}
 
 // Forbidden says why an import that the floors would allow is none.
 var Forbidden = map[[2]string]string{

@@ -18,10 +18,13 @@ import (
 // speaks ZooKeeper's protocol. It creates its nodes under one prefix that may
 // not exist before, and takes them away again.
 //
-// Each session keeps Pipeline requests in flight. The generator is built to
+// Each session keeps Pipeline requests in flight: the load is closed, so while
+// a server stands still it counts one long latency per request in flight, and
+// not the requests that would have come meanwhile. The generator is built to
 // need much less CPU than a server, since both often share a machine: it
-// writes many requests and reads many replies with one system call, and
-// allocates nothing per request.
+// writes many requests and reads many replies with one system call, drives
+// sessions that wait for each reply from one thread, and allocates nothing per
+// request.
 type Bench struct {
 	Workloads []string      `arg:"" optional:"" help:"What to measure, in this order: create, set, get, mixed (see --reads), delete (what create made), fill (see --nodes). Default: create set get mixed."`
 	Servers   []string      `help:"Addresses of the servers; sessions are dealt out in turn." default:"127.0.0.1:2181" placeholder:"HOST:PORT"`
@@ -224,7 +227,8 @@ func (b *benchRun) measure(ctx context.Context, w workload) (*benchResult, error
 	for i := range sources {
 		sources[i] = w.source(b, i)
 	}
-	p := phase{conns: b.conns, sources: sources, depth: max(b.Pipeline, w.depth), clock: b.clock, size: b.Size}
+	p := phase{conns: b.conns, sources: sources, depth: max(b.Pipeline, w.depth), clock: b.clock,
+		size: b.Size, threads: b.Threads}
 	early := newTally()
 	if w.warmup && b.Warmup > 0 {
 		p.length = b.Warmup

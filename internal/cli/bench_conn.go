@@ -41,6 +41,7 @@ type benchConn struct {
 	lastWrite  atomic.Int64 // by clock
 	finished   atomic.Bool  // the writer of the phase sends no more
 	stalled    atomic.Bool  // the keeper closed the connection
+	detached   atomic.Bool  // a lockstep has the socket, and sees to stalls itself
 	wake       chan struct{}
 }
 
@@ -124,6 +125,16 @@ func (c *benchConn) nextFrame() ([]byte, error) {
 
 // fill reads as much as there is, once.
 func (c *benchConn) fill() error {
+	n, err := c.conn.Read(c.room())
+	c.inEnd += n
+	if n > 0 {
+		return nil
+	}
+	return c.readError(err)
+}
+
+// room returns where the next bytes read belong.
+func (c *benchConn) room() []byte {
 	if c.inBegin > 0 {
 		c.inEnd = copy(c.in, c.in[c.inBegin:c.inEnd])
 		c.inBegin = 0
@@ -131,11 +142,10 @@ func (c *benchConn) fill() error {
 	if c.inEnd == len(c.in) {
 		c.in = append(c.in, make([]byte, len(c.in))...)
 	}
-	n, err := c.conn.Read(c.in[c.inEnd:])
-	c.inEnd += n
-	if n > 0 {
-		return nil
-	}
+	return c.in[c.inEnd:]
+}
+
+func (c *benchConn) readError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s closed the connection", c.server)
 	}

@@ -23,6 +23,8 @@ type fakeServer struct {
 	// spoil may change the answer to a request; nil frame is silence.
 	spoil func(n int, op proto.Op, frame []byte) []byte
 
+	hangUpAfter int // requests; 0: never
+
 	mu       sync.Mutex
 	nodes    map[string][]byte
 	requests int
@@ -100,10 +102,17 @@ func (s *fakeServer) serve(t *testing.T, conn net.Conn, id proto.SessionID) {
 		if reply := s.reply(t, h, body); reply != nil {
 			err = writeFake(conn, reply)
 		}
-		if h.Op == proto.OpCloseSession {
+		if h.Op == proto.OpCloseSession || s.hangsUp() {
 			return
 		}
 	}
+}
+
+// hangsUp tells whether the server ends the connection after this request.
+func (s *fakeServer) hangsUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hangUpAfter > 0 && s.requests > s.hangUpAfter
 }
 
 // reply executes a request; nil is silence.

@@ -55,7 +55,8 @@ func (t *tally) addErrors(o *tally) {
 }
 
 // benchResult is a row of the report. Times are milliseconds and stand for
-// one request, from handing it to the system to having read its reply. Errors
+// one request, from handing it to the system to having read its reply; of
+// sessions that wait for each reply, from having read the reply before. Errors
 // counts error replies, those of the warmup included; they are in no other
 // number.
 type benchResult struct {

@@ -84,6 +84,9 @@ func keepAlive(conns []*benchConn, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		for i, c := range conns {
+			if c.detached.Load() {
+				continue
+			}
 			now, done := c.clock(), c.done.Load()
 			if done != seen[i].done || c.sent.Load() == done {
 				seen[i] = progress{done, now}
@@ -106,6 +109,7 @@ type phase struct {
 	depth   int           // requests in flight per session
 	length  time.Duration // 0 until the sources end
 	size    int           // bytes of data that a getData has to return
+	threads int           // goroutines that share the sessions, if they can
 	clock   func() int64
 }
 
@@ -116,6 +120,11 @@ func (p *phase) run(ctx context.Context) (*tally, error) {
 	until := int64(0)
 	if p.length > 0 {
 		until = p.clock() + int64(p.length)
+	}
+	if p.depth == 1 {
+		if t, ok, err := p.lockstep(until, &stop); ok {
+			return t, err
+		}
 	}
 	tallies := make([]*tally, len(p.conns))
 	errs := make([]error, len(p.conns))
@@ -231,17 +240,16 @@ func (c *benchConn) readReplies(size int, t *tally) error {
 		case err != nil:
 			return fmt.Errorf("read from %s: %w", c.server, err)
 		}
-		if err := c.takeReplies(size, t); err != nil {
+		if err := c.takeReplies(c.clock(), size, t); err != nil {
 			return err
 		}
 	}
 }
 
-// takeReplies handles all whole frames that were read.
-func (c *benchConn) takeReplies(size int, t *tally) error {
+// takeReplies handles all whole frames that were read by now.
+func (c *benchConn) takeReplies(now int64, size int, t *tally) error {
 	seq, sent := c.done.Load(), c.sent.Load()
 	mask := uint64(len(c.ring) - 1)
-	now := c.clock()
 	for {
 		frame, err := c.nextFrame()
 		if err != nil {

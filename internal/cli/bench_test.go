@@ -184,11 +184,39 @@ func TestBenchAndBrokenServers(t *testing.T) {
 		"did not reply":     func([]byte) []byte { return nil },
 		"ends too early":    func(f []byte) []byte { return f[:7] },
 	} {
-		s := startFake(t, 200, spoilGet(change))
-		_, err := runBench(t, quickBench(t, s, "--pipeline=5", "--sessions=2", "get"))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, err)
+		for _, pipeline := range []string{"--pipeline=5", "--pipeline=1"} {
+			s := startFake(t, 200, spoilGet(change))
+			_, err := runBench(t, quickBench(t, s, pipeline, "--sessions=3", "get"))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: want an error with %q, got %v", pipeline, want, err)
+			}
 		}
+	}
+}
+
+// A server that goes away is noticed at once, also by sessions that wait for
+// each reply.
+func TestBenchAndLostConnections(t *testing.T) {
+	for _, pipeline := range []string{"--pipeline=5", "--pipeline=1"} {
+		s := startFake(t, 30000, nil)
+		s.hangUpAfter = 200
+		_, err := runBench(t, quickBench(t, s, pipeline, "--sessions=3", "get"))
+		if err == nil || !strings.Contains(err.Error(), "closed the connection") && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%s: %v", pipeline, err)
+		}
+	}
+}
+
+// Requests and replies that are larger than the sockets' buffers travel as
+// well, and the sessions can be used again afterwards.
+func TestBenchWithLargeNodes(t *testing.T) {
+	s := startFake(t, 30000, nil)
+	results, err := runBench(t, quickBench(t, s, "--sessions=3", "--size=1048576", "--keys=2", "--requests=12", "set", "get", "create"))
+	if err != nil || results["set"].Ops != 12 || results["get"].Ops != 12 || results["create"].Ops != 12 {
+		t.Errorf("%v, %+v", err, results)
+	}
+	if left := s.left(); len(left) != 1 {
+		t.Errorf("%d nodes are left", len(left)-1)
 	}
 }
 
@@ -268,7 +296,7 @@ func TestSourcesAndRepliesDoNotAllocate(t *testing.T) {
 		c.in, c.inBegin, c.inEnd = frame, 0, len(frame)
 		c.done.Store(0)
 		c.sent.Store(1)
-		if err := c.takeReplies(0, tally); err != nil {
+		if err := c.takeReplies(5000, 0, tally); err != nil {
 			t.Error(err)
 		}
 	}); n > 0 || tally.ops != 101 {

@@ -42,6 +42,10 @@ type commands struct {
 	Bench   Bench      `cmd:"" help:"Load any ZooKeeper-compatible server and report throughput and latencies."`
 	Sim     simCmd     `cmd:"" help:"Simulate an ensemble under faults and check that nothing is lost (docs/simulation.md)."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Txnlog   txnlogCmd   `cmd:"" help:"Print, check and repair transaction logs, without a server (docs/offline.md)."`
+	Snapshot snapshotCmd `cmd:"" help:"Print, compare and sum up snapshots, without a server."`
+	Datadir  datadirCmd  `cmd:"" help:"Look into a data directory, as it is or as it was, without a server."`
 }
 
 // env is what the commands share.
@@ -62,6 +66,9 @@ Every key of zoo.cfg is also a flag (clientPort is --client-port, see "quokka co
 // Main runs the command that args name and returns the process's exit code.
 func Main(args []string, stdio IO) int {
 	if code, ok := runShell(args, stdio); ok {
+		return code
+	}
+	if code, ok := offlineByName(args, stdio); ok {
 		return code
 	}
 	args, overrides := splitSettings(args)

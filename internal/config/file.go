@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/magiconair/properties"
@@ -99,4 +101,30 @@ func dropEmpty(lines []logicalLine) []logicalLine {
 func endsInBackslash(line string) bool {
 	backslashes := len(line) - len(strings.TrimRight(line, `\`))
 	return backslashes%2 == 1
+}
+
+// Directories reads only dataDir and dataLogDir out of a zoo.cfg, for tools that
+// look at the data of a server: whether the file would let a server start, and
+// whether there is a myid, is not asked. Without dataLogDir both are the same.
+func Directories(file string) (dataDir, dataLogDir string, err error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	settings, _, _ := parseFile(file, b)
+	for _, s := range settings {
+		switch s.key {
+		case "dataDir":
+			dataDir = s.value
+		case "dataLogDir":
+			dataLogDir = s.value
+		}
+	}
+	if dataDir == "" {
+		return "", "", fmt.Errorf("%s names no dataDir; is it a zoo.cfg?", file)
+	}
+	if dataLogDir == "" {
+		dataLogDir = dataDir
+	}
+	return dataDir, dataLogDir, nil
 }

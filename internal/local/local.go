@@ -25,7 +25,7 @@ func Configure(dir string, clientPorts []int, settings string) ([]string, error)
 			return nil, err
 		}
 		for i := range n {
-			settings += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, peer[2*i], peer[2*i+1])
+			settings += fmt.Sprintf("server.%d=127.0.0.1:%d:%d;127.0.0.1:%d\n", i+1, peer[2*i], peer[2*i+1], clientPorts[i])
 		}
 	}
 	files := make([]string, n)

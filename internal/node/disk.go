@@ -90,7 +90,7 @@ func (w *diskWriter) run() error {
 		}
 		w.node.opt.Metrics.SyncQueueSize.Observe(int64(len(orders)))
 		err := w.node.opt.Journal.Do(orders, func(c journal.Completion) {
-			w.node.inbox.post(input{kind: inputDisk, disk: c})
+			w.node.inbox.post(input{kind: inputDisk, disk: &c})
 		})
 		if err != nil {
 			return fmt.Errorf("the transaction log cannot be written, so this server stops: %w", err)

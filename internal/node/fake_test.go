@@ -300,7 +300,7 @@ func (c *fakeConn) write(xid int32, op proto.Op, body []byte) {
 	c.mu.Lock()
 	c.pipe = append(c.pipe, fakeRequest{xid: xid, op: op})
 	c.mu.Unlock()
-	c.node.Submit(c, xid, op, body)
+	c.node.Submit(c, xid, op, body, time.Now())
 }
 
 // read executes a read, or lets it wait behind an own write.

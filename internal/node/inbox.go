@@ -32,24 +32,26 @@ const (
 	inputHeard    // a snapshot is coming in
 )
 
-// An input is one thing the loop is told.
+// An input is one thing the loop is told. Every request of a client and every
+// packet of a server is copied into the queue as one, so what comes rarely, or
+// once for many, is behind pointers.
 type input struct {
 	kind    inputKind
 	conn    Conn
 	at      time.Time // when a request was posted
-	connect proto.ConnectRequest
 	request state.Request
-	disk    journal.Completion
-	done    func() // snapshot, view: gives the view back
-	inspect func()
+	link    zab.Link
+	packet  proto.QuorumPacket
 
-	server   proto.ServerID
-	vote     proto.Notification
-	link     zab.Link
-	packet   proto.QuorumPacket
-	zxid     proto.Zxid
+	connect  *proto.ConnectRequest
+	disk     *journal.Completion
+	done     func() // snapshot, view: gives the view back
+	inspect  func()
+	server   proto.ServerID // of a vote
+	vote     *proto.Notification
+	zxid     proto.Zxid // of a received snapshot
 	snapshot zab.SnapshotID
-	why      string
+	why      string // a link is down
 }
 
 // inbox is the loop's queue. Posting never blocks; what can pile up is

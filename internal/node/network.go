@@ -156,7 +156,7 @@ func (n *Node) sendHistory(link uint64, from, to proto.Zxid) {
 
 // Notification is a message of the election from another server.
 func (n *Node) Notification(from proto.ServerID, v proto.Notification) {
-	n.inbox.post(input{kind: inputVote, server: from, vote: v})
+	n.inbox.post(input{kind: inputVote, server: from, vote: &v})
 }
 
 // Accepted is a learner's connection with its first packet; observers says

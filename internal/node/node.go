@@ -136,13 +136,14 @@ func Classify(op proto.Op) state.Kind {
 
 // Connect starts a handshake.
 func (n *Node) Connect(c Conn, r proto.ConnectRequest) {
-	n.inbox.post(input{kind: inputConnect, conn: c, connect: r})
+	n.inbox.post(input{kind: inputConnect, conn: c, connect: &r})
 }
 
-// Submit posts a request that has to be ordered. The body is the node's.
-func (n *Node) Submit(c Conn, xid int32, op proto.Op, body []byte) {
+// Submit posts a request that has to be ordered, and came in at the given
+// time. The body is the node's.
+func (n *Node) Submit(c Conn, xid int32, op proto.Op, body []byte, at time.Time) {
 	n.opt.Metrics.PrepQueued.Inc()
-	n.inbox.post(input{kind: inputRequest, conn: c, at: time.Now(), request: state.Request{
+	n.inbox.post(input{kind: inputRequest, conn: c, at: at, request: state.Request{
 		Session: c.Session(), Conn: watch.ConnID(c.ID()), Cxid: xid, Op: op, Body: body, Auth: c.Auth(),
 	}})
 }

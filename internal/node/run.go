@@ -131,7 +131,7 @@ func (n *Node) handle(batch []input) {
 			m.PrepQueueTimeMS.Observe(begin.Sub(in.at).Milliseconds())
 			n.member.Request(&in.request)
 		case inputDisk:
-			n.completed(&in.disk)
+			n.completed(in.disk)
 		case inputConnect:
 			n.admit(in)
 		case inputGone:
@@ -161,7 +161,7 @@ func (n *Node) handle(batch []input) {
 func (n *Node) fromPeers(in *input) {
 	switch in.kind {
 	case inputVote:
-		n.member.Vote(in.server, in.vote)
+		n.member.Vote(in.server, *in.vote)
 	case inputLearner:
 		n.member.LearnerUp(in.link, in.packet)
 	case inputObserver:
@@ -194,7 +194,7 @@ func (n *Node) admit(in *input) {
 	if in.connect.SessionID != 0 {
 		n.opt.Metrics.ConnectionRevalidate.Inc()
 	}
-	n.member.Connect(id, in.connect)
+	n.member.Connect(id, *in.connect)
 }
 
 func (n *Node) forget(c Conn) {

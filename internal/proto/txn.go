@@ -282,3 +282,13 @@ func clone(b []byte) []byte {
 	}
 	return append([]byte{}, b...)
 }
+
+// DecodeTxnHeader reads the header alone, for a transaction whose type is not
+// known. It is false if the header is not complete.
+func DecodeTxnHeader(b []byte) (TxnHeader, bool) {
+	d := jute.NewDecoder(b)
+	h := TxnHeader{
+		Session: SessionID(d.Long()), Cxid: d.Int(), Zxid: Zxid(d.Long()), Time: Millis(d.Long()), Op: Op(d.Int()),
+	}
+	return h, d.Err() == nil
+}

@@ -40,8 +40,8 @@ func (b *backend) Connect(c *clients.Conn, r proto.ConnectRequest) {
 	b.node.Connect(c, r)
 }
 
-func (b *backend) Submit(c *clients.Conn, xid int32, op proto.Op, body []byte) {
-	b.node.Submit(c, xid, op, body)
+func (b *backend) Submit(c *clients.Conn, xid int32, op proto.Op, body []byte, at time.Time) {
+	b.node.Submit(c, xid, op, body, at)
 }
 
 func (b *backend) Read(c *clients.Conn, xid int32, op proto.Op, body []byte, at time.Time) {

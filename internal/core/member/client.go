@@ -67,7 +67,9 @@ func (g ghost) answers(t *proto.Txn) bool {
 
 func (r *request) trace() ghost { return ghost{zxid: r.zxid, cxid: r.Cxid, op: r.Op} }
 
-// Request is a write or a sync of a connection.
+// Request is a write or a sync of a connection. What a leader proposes for it
+// is handed on with the next input that is no request, or by Take: requests
+// come many at a time.
 func (m *Member) Request(r *state.Request) {
 	c := m.clients[r.Conn]
 	if c == nil || c.handshake != connected || c.session != r.Session {
@@ -80,7 +82,9 @@ func (m *Member) Request(r *state.Request) {
 	c.waiting.Push(request{Request: *r})
 	m.outstanding++
 	m.pump(c)
-	m.settle()
+	if m.settled = m.phase != leading; m.settled {
+		m.settle()
+	}
 }
 
 // pump sends what may be sent: in order, and nothing behind a sync that is

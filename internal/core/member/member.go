@@ -156,10 +156,11 @@ type Member struct {
 	granted     int                          // how many of them the leader has given
 	ids         session.IDs
 
-	reaper reaper
-	snaps  snapshots
-	out    Effects
-	taken  [3]int // how many orders, decisions and packets the last Take has given
+	reaper  reaper
+	snaps   snapshots
+	out     Effects
+	settled bool   // nothing waits to be handed on
+	taken   [3]int // how many orders, decisions and packets the last Take has given
 }
 
 // New returns a member over a recovered state. Start must be the first input.
@@ -167,7 +168,7 @@ func New(cfg Config, s *state.State, now Time) *Member {
 	m := &Member{
 		cfg: cfg, state: s, now: now, members: cfg.Members,
 		accepted: cfg.Accepted, current: cfg.Current, noData: cfg.NoData,
-		history: zab.NewHistory(cfg.History), lastDialled: zab.FirstDialled,
+		history: newHistory(cfg), lastDialled: zab.FirstDialled,
 		clients: make(map[watch.ConnID]*client), local: make(map[proto.SessionID]*client),
 		ghosts: make(map[proto.SessionID][]ghost),
 		locals: newLocals(cfg.TickMS),
@@ -181,6 +182,13 @@ func New(cfg Config, s *state.State, now Time) *Member {
 		s.SetReconfigurer(m.reconfigure)
 	}
 	return m
+}
+
+func newHistory(cfg Config) *zab.History {
+	if cfg.Standalone {
+		return zab.NewLoneHistory()
+	}
+	return zab.NewHistory(cfg.History)
 }
 
 // Start begins: a standalone server serves at once, a member of an ensemble
@@ -204,6 +212,9 @@ func (m *Member) At(now Time) { m.now = now }
 // Take returns the effects since the last call. They are valid until the
 // next input.
 func (m *Member) Take() Effects {
+	if !m.settled {
+		m.settle()
+	}
 	out := m.out
 	m.out = Effects{
 		Disk: spare(m.out.Disk, &m.taken[0]), Done: spare(m.out.Done, &m.taken[1]), Sends: spare(m.out.Sends, &m.taken[2]),

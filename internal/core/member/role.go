@@ -131,6 +131,7 @@ func (m *Member) follow(vote elect.Vote, observer bool) {
 // settle hands on what the role has ordered, and follows it when it has
 // ended or become ready.
 func (m *Member) settle() {
+	m.settled = true
 	for m.handOn() {
 		continue
 	}

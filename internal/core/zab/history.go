@@ -16,6 +16,8 @@ type History struct {
 	keep    int
 	base    proto.Zxid // of the record, or the snapshot, before the first entry
 	entries []Entry    // unbroken from base on
+	memory  []Entry    // where entries lie, unless that was given
+	untrim  int        // how many more are appended before trim looks
 
 	durable proto.Zxid
 	applied proto.Zxid
@@ -32,6 +34,10 @@ const MinKeep = 500
 // MinKeep.
 func NewHistory(keep int) *History { return &History{keep: max(keep, MinKeep)} }
 
+// NewLoneHistory returns the history of an empty log that nobody learns from:
+// applied entries are let go of.
+func NewLoneHistory() *History { return &History{} }
+
 // Restart replaces what is held by what the disk and the state have now:
 // after recovery, an installed snapshot, or a truncation that read anew.
 // Entries are the newest records, unbroken, and the first is the successor
@@ -40,7 +46,7 @@ func NewHistory(keep int) *History { return &History{keep: max(keep, MinKeep)} }
 // record after it. All of it is durable. What is known to be committed stays
 // known.
 func (h *History) Restart(base proto.Zxid, entries []Entry, applied, floor proto.Zxid) {
-	h.base, h.entries = base, slices.Clone(entries)
+	h.base, h.entries, h.memory = base, slices.Clone(entries), nil
 	h.applied, h.floor = applied, floor
 	if applied > h.Last() {
 		h.base, h.entries = applied, nil // a snapshot that is newer than the log
@@ -56,8 +62,25 @@ func (h *History) Append(e Entry) error {
 		return fmt.Errorf("zab: entry %v cannot follow %v: one between them is missing", z, h.Last())
 	}
 	h.trim()
+	if len(h.entries) == cap(h.entries) {
+		h.makeRoom()
+	}
 	h.entries = append(h.entries, e)
 	return nil
+}
+
+// makeRoom moves the entries back to the front of their memory: what was
+// trimmed has left room there. It is twice as much as they need at least, so
+// that an entry is not moved often.
+func (h *History) makeRoom() {
+	n := len(h.entries)
+	if cap(h.memory) < max(2*n, 1) || cap(h.memory) > max(16*n, 1<<12) {
+		h.memory = make([]Entry, 0, max(4*n, 256))
+	}
+	all := h.memory[:cap(h.memory)]
+	copy(all, h.entries)
+	clear(all[n:])
+	h.entries = all[:n]
 }
 
 // successor tells whether a log that ends with last may go on with z.
@@ -71,17 +94,33 @@ func successor(last, z proto.Zxid) bool {
 // trim lets go of entries that are on disk and in the state and older than
 // those to keep.
 func (h *History) trim() {
+	if h.untrim--; h.untrim > 0 {
+		return // many at once, so that it costs little
+	}
+	h.untrim = max(h.keep/8, 64)
 	n := h.index(min(h.applied, h.durable)) - h.keep
-	if n < h.keep/8+1 {
-		return // a few at once, so that it costs little
+	if n <= 0 {
+		return
 	}
 	h.base = h.entries[n-1].Zxid()
 	clear(h.entries[:n])
 	h.entries = h.entries[n:]
 }
 
-// index returns how many entries have a zxid up to z.
+// index returns how many entries have a zxid up to z. The counters of an epoch
+// have no gap, so it is mostly known where z has to be.
 func (h *History) index(z proto.Zxid) int {
+	if len(h.entries) == 0 {
+		return 0
+	}
+	i := int(z-h.entries[0].Zxid()) + 1
+	if i > 0 && i <= len(h.entries) && h.entries[i-1].Zxid() == z {
+		return i
+	}
+	return h.search(z)
+}
+
+func (h *History) search(z proto.Zxid) int {
 	i, found := slices.BinarySearchFunc(h.entries, z, func(e Entry, z proto.Zxid) int {
 		return int(min(max(e.Zxid()-z, -1), 1))
 	})

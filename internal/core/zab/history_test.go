@@ -67,6 +67,52 @@ func TestHistoryLetsGoOfWhatIsOnDisk(t *testing.T) {
 	}
 }
 
+// A history that nobody learns from holds what is not applied yet, and a few
+// more, in memory that it uses again.
+func TestLoneHistoryHoldsLittle(t *testing.T) {
+	h := NewLoneHistory()
+	var z proto.Zxid
+	turn := func() {
+		for range 100 {
+			z++
+			if err := h.Append(plainEntry(z)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.SetDurable(z - 10)
+		if got := h.Advance(z - 10); len(got) != 100 && z > 100 || got[len(got)-1].Zxid() != z-10 {
+			t.Fatalf("%v: %d entries are to be applied", z, len(got))
+		}
+	}
+	for range 50 {
+		turn()
+		if held := z - h.Base(); held > 300 || cap(h.memory) > 1000 {
+			t.Fatalf("%d entries are held, in room for %d", held, cap(h.memory))
+		}
+	}
+	if p := h.Pending(); len(p) != 10 || p[0].Zxid() != z-9 {
+		t.Errorf("%d entries are pending", len(p))
+	}
+}
+
+func BenchmarkHistory(b *testing.B) {
+	for name, h := range map[string]*History{"lone": NewLoneHistory(), "kept": NewHistory(0)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				e := Entry{Txn: &proto.Txn{TxnHeader: proto.TxnHeader{Zxid: h.Last() + 1}}}
+				if err := h.Append(e); err != nil {
+					b.Fatal(err)
+				}
+				if z := e.Zxid(); z%100 == 0 {
+					h.SetDurable(z)
+					h.Advance(z)
+				}
+			}
+		})
+	}
+}
+
 // TestHistoryAgainstASlice compares with a plain slice under random calls.
 func TestHistoryAgainstASlice(t *testing.T) {
 	for seed := range uint64(200) {

@@ -216,8 +216,12 @@ func (w *togetherWorld) checkReads(n *togetherNode) {
 }
 
 // elect draws a quorum of the voters that have no role; the most recent of
-// them leads, and some follow it.
+// them leads, and some follow it. When nothing fails, nobody is elected beside
+// a leader that everybody hears of.
 func (w *togetherWorld) elect() {
+	if w.calm && slices.ContainsFunc(w.nodes, func(n *togetherNode) bool { return n.leader != nil }) {
+		return
+	}
 	var idle []*togetherNode
 	var set quorum.Acks
 	for _, i := range w.rng.Perm(len(w.nodes)) {

@@ -32,7 +32,45 @@ func Load(fsys vfs.FS, path string, o Options) (*tree.Tree, *session.Table, Info
 	if !ok {
 		return nil, nil, Info{}, fmt.Errorf("read snapshot %s: the name is not that of a snapshot, snapshot.<zxid in hex>", path)
 	}
-	info := Info{Path: path, Zxid: zxid, Method: method}
+	return load(fsys, Info{Path: path, Zxid: zxid, Method: method}, o)
+}
+
+// LoadAny is [Load] for a file of any name, such as a backup: its first bytes
+// tell the compression. A name that is none of a snapshot says no zxid; then
+// Info.Zxid is that of the last section the file has, or 0.
+func LoadAny(fsys vfs.FS, path string, o Options) (*tree.Tree, *session.Table, Info, error) {
+	if _, _, ok := ParseFileName(filepath.Base(path)); ok {
+		return Load(fsys, path, o)
+	}
+	method, err := sniff(fsys, path)
+	if err != nil {
+		return nil, nil, Info{}, fmt.Errorf("read snapshot: %w", err)
+	}
+	tr, ss, info, err := load(fsys, Info{Path: path, Method: method}, o)
+	if info.Zxid = info.DigestZxid; info.HasLastProcessed {
+		info.Zxid = info.LastProcessed
+	}
+	return tr, ss, info, err
+}
+
+// sniff tells the compression of a file from how it begins.
+func sniff(fsys vfs.FS, path string) (Method, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return Plain, err
+	}
+	defer func() { _ = f.Close() }() // only read: nothing to lose
+	for method, mark := range map[Method]string{Gzip: gzipMagic, Snappy: snappyMagic} {
+		if problem, err := glanceAt(f, 0, mark, "other"); err != nil || problem == "" {
+			return method, err
+		}
+	}
+	return Plain, nil
+}
+
+// load reads a file of which info has the path and the method.
+func load(fsys vfs.FS, info Info, o Options) (*tree.Tree, *session.Table, Info, error) {
+	path := info.Path
 	f, err := fsys.Open(path)
 	if err != nil {
 		return nil, nil, info, fmt.Errorf("read snapshot: %w", err)

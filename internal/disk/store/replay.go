@@ -27,9 +27,10 @@ type attempt struct {
 	// fuzzyUntil is the zxid up to which effects of later transactions may be
 	// in the snapshot already.
 	fuzzyUntil proto.Zxid
-	lenient    bool // nobody knows how far the snapshot is fuzzy
-	digests    bool // digests are wanted
-	digesting  bool // and compared, now that the fuzzy part is over
+	lenient    bool       // nobody knows how far the snapshot is fuzzy
+	until      proto.Zxid // replay nothing above it
+	digests    bool       // digests are wanted
+	digesting  bool       // and compared, now that the fuzzy part is over
 }
 
 // try loads a snapshot and replays the log on it. A [*snap.CorruptError] means
@@ -63,6 +64,7 @@ func (s *Store) begin(tr *tree.Tree, ss *session.Table, info snap.Info, onto New
 		last:      info.Zxid,
 		tail:      newTail(s.opt.KeepEntries, info.Zxid),
 		unseen:    map[proto.Zxid]bool{},
+		until:     s.until(),
 		digests:   s.opt.Digest,
 		digesting: s.opt.Digest,
 	}
@@ -106,6 +108,9 @@ func (s *Store) replayInto(a *attempt, from int64) error {
 	if from < 0 || from == math.MinInt64 {
 		return loadError(nil, "snapshot %s has the highest zxid there can be", a.info.Path)
 	}
+	if a.last >= a.until {
+		return nil // what is behind may be as broken as it likes
+	}
 	tail, err := txnlog.Scan(s.fsys, s.logDir, from, a.record)
 	var own *Error
 	if errors.As(err, &own) {
@@ -124,6 +129,9 @@ func (s *Store) replayInto(a *attempt, from int64) error {
 func (a *attempt) record(rec txnlog.Record) error {
 	if rec.Zxid <= int64(a.last) {
 		return nil // logged twice; only when all of a log is read
+	}
+	if rec.Zxid > int64(a.until) {
+		return txnlog.ErrStop
 	}
 	txn, err := proto.DecodeTxn(rec.Payload)
 	if err != nil {
@@ -150,6 +158,9 @@ func (a *attempt) record(rec txnlog.Record) error {
 			a.compareWithSnapshot()
 		}
 		a.fuzzyUntil, a.digesting = 0, a.digests
+	}
+	if a.last >= a.until {
+		return txnlog.ErrStop
 	}
 	return nil
 }

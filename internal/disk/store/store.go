@@ -15,6 +15,7 @@ import (
 	"quokka/internal/disk/snap"
 	"quokka/internal/disk/txnlog"
 	"quokka/internal/disk/vfs"
+	"quokka/internal/proto"
 )
 
 const (
@@ -67,6 +68,7 @@ type Store struct {
 	dir     sync.Mutex   // held while files are removed or the floor file is written
 	cont    *floorFile   // the floor file as it is on disk, nil if there is none; guarded by dir
 	floor   atomic.Int64 // see Floor
+	past    *proto.Zxid  // Peek: the state as of then is wanted; nil is the newest
 }
 
 // Open makes the directories if need be, checks that they can be written and

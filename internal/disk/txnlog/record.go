@@ -84,8 +84,8 @@ func (h recordHeader) fits(rest int64) bool {
 	return h.length >= minPayload && h.length <= rest-recordOverhead
 }
 
-// follows says that a record with zxid next may come right after prev.
-func follows(prev, next int64) bool {
+// Follows says that a record with zxid next may come right after prev.
+func Follows(prev, next int64) bool {
 	if next>>32 == prev>>32 {
 		return next == prev+1
 	}

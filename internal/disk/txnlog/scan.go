@@ -181,7 +181,7 @@ func (s *scan) endFile(index int, r *reader, highest int64, fresh bool) error {
 // admit decides whether a record may come next. The first new record of a file
 // also decides what the end of the file before it was.
 func (s *scan) admit(index int, rec Record, fresh bool) (Tail, error) {
-	good := !s.strict || follows(s.prev, rec.Zxid)
+	good := !s.strict || Follows(s.prev, rec.Zxid)
 	switch b := s.behind; {
 	case (fresh || b == nil || b.bad == nil) && good:
 		return Tail{}, nil

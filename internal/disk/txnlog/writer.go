@@ -81,7 +81,7 @@ func (w *Writer) append(payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("append to transaction log: %w", err)
 	}
-	if w.any && (zxid <= w.last || !w.start && !follows(w.last, zxid)) {
+	if w.any && (zxid <= w.last || !w.start && !Follows(w.last, zxid)) {
 		return fmt.Errorf("append to transaction log: zxid 0x%x after 0x%x would leave a gap or repeat a txn", zxid, w.last)
 	}
 	if w.file == nil {

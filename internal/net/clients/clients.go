@@ -42,9 +42,10 @@ type Backend interface {
 	Classify(op proto.Op) Class
 	// Connect starts a handshake; Attach or Refuse on c ends it.
 	Connect(c *Conn, r proto.ConnectRequest)
-	// Submit posts an Ordered or Close request whose slot is in c's pipe.
-	// The body is not used by anyone else.
-	Submit(c *Conn, xid int32, op proto.Op, body []byte)
+	// Submit posts an Ordered or Close request whose slot is in c's pipe,
+	// and which came in at the given time. The body is not used by anyone
+	// else.
+	Submit(c *Conn, xid int32, op proto.Op, body []byte, at time.Time)
 	// Read executes a read that came in at the given time and appends its
 	// reply to c.
 	Read(c *Conn, xid int32, op proto.Op, body []byte, at time.Time)

@@ -68,7 +68,7 @@ func (b *fakeBackend) Connect(c *Conn, r proto.ConnectRequest) {
 	c.Attach(id, r.TimeoutMS, [16]byte{1, 2, 3}, born)
 }
 
-func (b *fakeBackend) Submit(c *Conn, _ int32, op proto.Op, body []byte) {
+func (b *fakeBackend) Submit(c *Conn, _ int32, op proto.Op, body []byte, _ time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.bodies = append(b.bodies, string(body))

@@ -164,15 +164,16 @@ func (c *Conn) dispatch(h proto.RequestHeader, body []byte) bool {
 		c.srv.backend.Read(c, h.Xid, h.Op, body, time.Now())
 	case Ordered, Close:
 		body = append([]byte{}, body...)
+		at := time.Now()
 		c.mu.Lock()
 		if c.closed {
 			c.mu.Unlock()
 			return false
 		}
-		c.pipe.Push(request{xid: h.Xid, op: h.Op, at: time.Now()})
+		c.pipe.Push(request{xid: h.Xid, op: h.Op, at: at})
 		c.srv.outstanding.Add(1)
 		c.mu.Unlock()
-		c.srv.backend.Submit(c, h.Xid, h.Op, body)
+		c.srv.backend.Submit(c, h.Xid, h.Op, body, at)
 		return class == Ordered
 	case Auth:
 		return c.authenticate(h, body)
