@@ -2,7 +2,9 @@ package interop
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,13 +92,38 @@ func equalTrees(t *testing.T, left, right subtree.Side) {
 	}
 }
 
-// shellRoundTrip does the same by commands, with a file between the last two.
-func shellRoundTrip(t *testing.T, first, middle, last string) {
+// TestKindsGoFromJavasSnapshotToQuokka copies containers and TTL nodes, which only a snapshot tells from persistent ones,
+// and looks into the destination's own files for what became of them.
+func TestKindsGoFromJavasSnapshotToQuokka(t *testing.T) {
+	needJava(t)
+	first, second := newJava(t, serverOptions{}), newQuokka(t, serverOptions{})
+	must(t, first.Start())
+	must(t, second.Start())
+	run := quokkaCommand(t)
+	run("-server " + first.Addr() + " create /k")
+	run("-server " + first.Addr() + " create -c /k/container")
+	run("-server " + first.Addr() + " create /k/container/child")
+	run("-server " + first.Addr() + " create -t 86400000 /k/ttl")
+	must(t, first.Stop()) // a server that starts writes a snapshot
+	must(t, first.Start())
+	kinds := filepath.Join(t.TempDir(), "kinds.txt")
+	must(t, os.WriteFile(kinds, []byte(run("snapshot print "+first.DataDir())), 0o600))
+	run("-server " + first.Addr() + " cp --kinds " + kinds + " /k " + second.Addr() + "/k")
+	must(t, second.Stop())
+	for path, want := range map[string]string{"/k/container": "kind = container", "/k/ttl": "kind = ttl, 86400000 ms", "/k/container/child": ""} {
+		text := run("datadir stat " + second.DataDir() + " " + path)
+		if want != "" && !strings.Contains(strings.ToLower(text), want) || want == "" && strings.Contains(text, "kind =") {
+			t.Errorf("%s: want %q in\n%s", path, want, text)
+		}
+	}
+}
+
+// quokkaCommand returns what runs a command line of the program, as alice.
+func quokkaCommand(t *testing.T) func(args string) string {
 	t.Helper()
 	binary, err := buildQuokka()
 	must(t, err)
-	file := t.TempDir() + "/app.jsonl.gz"
-	run := func(args string) string {
+	return func(args string) string {
 		t.Helper()
 		cmd := exec.Command(binary, strings.Fields(args)...)
 		cmd.Env = append(withoutQuokka(cmd.Environ()), "ZK_AUTH=digest:alice:secret")
@@ -107,6 +134,13 @@ func shellRoundTrip(t *testing.T, first, middle, last string) {
 		}
 		return string(text)
 	}
+}
+
+// shellRoundTrip does the same by commands, with a file between the last two.
+func shellRoundTrip(t *testing.T, first, middle, last string) {
+	t.Helper()
+	file := t.TempDir() + "/app.jsonl.gz"
+	run := quokkaCommand(t)
 	run("-server " + first + " cp /app " + middle + "/shell")
 	run("-server " + middle + " export /shell " + file)
 	run("-server " + last + " import " + file)

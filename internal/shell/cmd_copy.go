@@ -9,12 +9,12 @@ import (
 )
 
 // transferFlags are those of all commands that write a subtree somewhere.
-var transferFlags = []Flag{
+var transferFlags = append([]Flag{
 	{Name: "ephemerals", Doc: "write ephemeral nodes too, as persistent ones"}, {Name: "no-acl", Doc: "leave ACLs: new nodes are open to everybody"},
 	{Name: "no-counters", Doc: "leave the counters of sequential nodes"},
 	{Name: "max-raise", Value: "n", Doc: "the most that one node's counter may be raised by, 1000000"},
-	{Name: "p", Doc: "create the nodes above that are missing"}, dryRunFlag,
-}
+	{Name: "p", Doc: "create the nodes above that are missing"},
+}, dryRunFlags...)
 
 const sidesDetails = `
 A path may be on other servers: host:port/path, or --to-server for the second one, for which a chroot may be given.
@@ -81,7 +81,7 @@ func runMirror(c *Call) error {
 // transferOptions reads the flags that all have.
 func (c *Call) transferOptions() (subtree.TransferOptions, error) {
 	o := subtree.TransferOptions{
-		Parents: c.Has("p"), Ephemerals: c.Has("ephemerals"), NoACL: c.Has("no-acl"), NoCounters: c.Has("no-counters"), DryRun: c.Has(dryRunFlag.Name),
+		Parents: c.Has("p"), Ephemerals: c.Has("ephemerals"), NoACL: c.Has("no-acl"), NoCounters: c.Has("no-counters"), DryRun: c.dryRun(),
 	}
 	limit, err := c.Int("max-raise", 0)
 	if err != nil {
@@ -148,7 +148,7 @@ nobody sees half of it, and nothing is moved if a node has been changed since it
 request may have (jute.maxbuffer, 1 MB); use cp and deleteall for more. The nodes are new ones: their versions and
 times begin anew, watches stay at the old path, counters of sequential nodes are kept. Ephemeral nodes cannot be moved.`,
 	Examples: []string{"mv /app/config /app/config.old"},
-	Flags:    []Flag{dryRunFlag, kindsFlag},
+	Flags:    append([]Flag{kindsFlag}, dryRunFlags...),
 	Args:     []Arg{ArgPath}, Min: 2, Max: 2, Foreign: true,
 	Run: runMv,
 }
@@ -159,9 +159,9 @@ func runMv(c *Call) error {
 		return err
 	}
 	from, to := c.Path(0), c.Path(1)
-	r, err := subtree.Move(c.Context, c.Client, from, to, subtree.MoveOptions{Kinds: kinds.Of(c.Client, from), DryRun: c.Has(dryRunFlag.Name)})
+	r, err := subtree.Move(c.Context, c.Client, from, to, subtree.MoveOptions{Kinds: kinds.Of(c.Client, from), DryRun: c.dryRun()})
 	if err != nil {
 		return err
 	}
-	return c.told(reportOf(r, from, to, c.Has(dryRunFlag.Name)), nil)
+	return c.told(reportOf(r, from, to, c.dryRun()), nil)
 }

@@ -247,10 +247,8 @@ var deleteallCommand = &Command{
 too; what may not be deleted is told, and the rest goes. At a terminal it asks first, unless -y is given. What the server keeps
 below /zookeeper is never deleted; of / all else is.`,
 	Examples: []string{"deleteall /app/old", "deleteall -y /app/old  # without asking", "deleteall -n /app/old  # how many nodes?"},
-	Flags: []Flag{
-		{Name: "b", Value: "nodes", Doc: "how many are deleted by one transaction, 1000"}, yesFlag, dryRunFlag,
-	},
-	Args: []Arg{ArgPath}, Min: 1,
+	Flags:    append([]Flag{{Name: "b", Value: "nodes", Doc: "how many are deleted by one transaction, 1000"}, yesFlag}, dryRunFlags...),
+	Args:     []Arg{ArgPath}, Min: 1,
 	Run: runDeleteall,
 }
 
@@ -261,7 +259,7 @@ func runDeleteall(c *Call) error {
 	}
 	root := c.Path(0)
 	total, err := c.confirmDelete(root)
-	if err != nil || c.Has(dryRunFlag.Name) {
+	if err != nil || c.dryRun() {
 		return err
 	}
 	if err := c.persist(); err != nil {
@@ -295,7 +293,7 @@ func runDeleteall(c *Call) error {
 // confirmDelete says how many nodes would be deleted, to those who want to
 // know only that, and asks a person.
 func (c *Call) confirmDelete(root string) (int64, error) {
-	dry := c.Has(dryRunFlag.Name)
+	dry := c.dryRun()
 	if !dry && (c.ZkCli() || c.Has(yesFlag.Name) || !c.shell.inTerminal) {
 		return c.count(subtree.Side{Client: c.Client, Root: root}), nil
 	}

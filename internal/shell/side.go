@@ -21,7 +21,7 @@ var (
 	toServerFlag = Flag{Name: "to-server", Value: "servers", Doc: "the second path is on these servers: host:port,host:port/chroot"}
 	toAuthFlag   = Flag{Name: "to-auth-file", Value: "file", Doc: "credentials there, scheme:credential, one a line; otherwise those of this session"}
 	kindsFlag    = Flag{Name: "kinds", Value: "file", Doc: "what quokka snapshot print, or Java's zkSnapShotToolkit.sh, prints of a snapshot, or an export: it knows containers and TTL nodes"}
-	dryRunFlag   = Flag{Name: "n", Doc: "dry run: say what would be done, and do nothing"}
+	dryRunFlags  = []Flag{{Name: "n", Doc: "dry run: say what would be done, and do nothing"}, {Name: "dry-run", Doc: "the same as -n"}}
 	yesFlag      = Flag{Name: "y", Doc: "do not ask"}
 )
 
@@ -146,6 +146,9 @@ func (c *Call) kinds() (*subtree.KindTable, error) {
 	}
 	return t, nil
 }
+
+// dryRun tells whether nothing is to be done.
+func (c *Call) dryRun() bool { return c.Has("n") || c.Has("dry-run") }
 
 // sure lets a person decide about something that cannot be undone, at a
 // terminal. Scripts are not asked, and say -y where want is set; zkCli.sh

@@ -216,3 +216,40 @@ Session Details (sid, timeout, ephemeralCount):
 		}
 	}
 }
+
+// FuzzOpenExport reads anything; what is taken can be read again and written
+// again.
+func FuzzOpenExport(f *testing.F) {
+	var b bytes.Buffer
+	nodes := func(yield func(Node, error) bool) {
+		for _, n := range []Node{
+			{Path: "/", Counter: 2}, {Path: "/a", Data: []byte("x\n"), Kind: Container, Counter: -1},
+			{Path: "/a/b", Data: []byte{0, 1}, Kind: TTL, TTL: time.Hour, ACL: client.WorldACL(33)},
+			{Path: "/e", Kind: Ephemeral, Stat: client.Stat{EphemeralOwner: 7}},
+		} {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+	_, err := WriteExport(&b, ExportHeader{Root: "/r"}, nodes, nil)
+	must(f, err)
+	f.Add(b.Bytes(), false)
+	f.Add(bytes.Replace(b.Bytes(), []byte("container"), []byte("persistent"), 1), true)
+	f.Add([]byte{0x1f, 0x8b, 8, 0}, true)
+	f.Fuzz(func(t *testing.T, in []byte, edited bool) {
+		e, err := OpenExport(bytes.NewReader(in), edited)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		r, err := WriteExport(&out, e.Header, e.Nodes(), nil)
+		if err != nil && r.Failed == 0 {
+			t.Fatal(err)
+		}
+		again, err := OpenExport(bytes.NewReader(out.Bytes()), false)
+		if err != nil || again.Count != e.Count-r.Failed {
+			t.Fatalf("%d nodes, then %v", e.Count, err)
+		}
+	})
+}

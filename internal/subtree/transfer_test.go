@@ -184,6 +184,32 @@ func TestMirrorMakesEqualAndADryRunDoesNothing(t *testing.T) {
 	}
 }
 
+func TestMirrorOfAWholeServer(t *testing.T) {
+	from, to := dial(t, quokkatest.Start(t, 1)), dial(t, quokkatest.Start(t, 1))
+	grow(t, from, "/a", 1, 100)
+	grow(t, from, "/b", 2, 50)
+	grow(t, to, "/a", 3, 50)
+	for _, n := range list(t, to, "/") { // what belongs to a session stays, and keeps what is above it
+		if n.Kind == Ephemeral {
+			must(t, to.Delete(t.Context(), n.Path, client.AnyVersion))
+		}
+	}
+	must(t, to.EnsurePath(t.Context(), "/c/d"))
+	must(t, to.EnsurePath(t.Context(), "/zookeeper/quota/a"))
+	_, err := from.Set(t.Context(), "/", []byte("root"), client.AnyVersion)
+	must(t, err)
+	left, right := Side{from, "/"}, Side{to, "/"}
+	_, err = Copy(t.Context(), left, right, TransferOptions{Existing: Overwrite, Delete: true})
+	must(t, err)
+	sameDifferences(t, "whole servers", diffs(t, left, right, DiffOptions{NoEphemerals: true}))
+	if !exists(t, to, "/zookeeper/quota/a") {
+		t.Error("what the server keeps was deleted")
+	}
+	if _, err := Copy(t.Context(), left, Side{dial(t, quokkatest.Start(t, 1)), "/"}, TransferOptions{}); err != nil {
+		t.Errorf("to an empty server, where only the root exists: %v", err)
+	}
+}
+
 func hasEphemeral(t *testing.T, s Side, path string) bool {
 	t.Helper()
 	return slices.ContainsFunc(list(t, s.Client, Join(s.Root, path)), func(n Node) bool { return n.Kind == Ephemeral })
