@@ -65,12 +65,17 @@ var cliSteps = []cliStep{
 type cli struct {
 	in      io.WriteCloser
 	out     lockedBuffer
-	done    int // bytes of out already taken
+	done    int  // bytes of out already taken
+	expired bool // commands that need a session are refused
 	program *exec.Cmd
 }
 
-// cliMark is what the marker command printwatches answers.
-const cliMark = "printwatches is on\n"
+// cliMark is what the marker command printwatches answers. Without a session it says after that what every command
+// says then.
+const (
+	cliMark    = "printwatches is on\n"
+	cliRefused = "Not connected\n"
+)
 
 // TestZkCli drives Java's zkCli.sh through its standard input.
 func TestZkCli(t *testing.T) {
@@ -98,9 +103,10 @@ func TestZkCli(t *testing.T) {
 	})
 }
 
-// cliExpiredSteps follow the expiry of the session.
-var cliExpiredSteps = []cliStep{
-	{command: "get /stays"}, {command: "create -e /late x"}, {command: "addauth digest alice:secret"},
+// cliExpiredSteps follow the expiry of the session, cliReconnectedSteps get a new one.
+var cliExpiredSteps = []cliStep{{command: "get /stays"}, {command: "create -e /late x"}, {command: "addauth digest alice:secret"}}
+
+var cliReconnectedSteps = []cliStep{
 	{command: "connect", wait: "state:SyncConnected type:None"}, {command: "get /stays"}, {command: "get /mortal"},
 	{command: "getEphemerals"}, {command: "ls /"}, {command: "create -e /mortal again"}, {command: "get -s /mortal"},
 	{command: "set /stays 2"}, {command: "delete /stays"}, {command: "getEphemerals"}, {command: "close", wait: "state:Closed"},
@@ -132,7 +138,12 @@ func TestZkCliExpiry(t *testing.T) {
 			return err
 		}
 		r.emit("expired", maskCli(c.take()))
-		return c.performAll(r, cliExpiredSteps)
+		c.expired = true
+		if err := c.performAll(r, cliExpiredSteps); err != nil {
+			return err
+		}
+		c.expired = false
+		return c.performAll(r, cliReconnectedSteps)
 	})
 }
 
@@ -214,7 +225,11 @@ func (c *cli) perform(r *recorder, s cliStep) (string, error) {
 	if _, err := io.WriteString(c.in, "printwatches\n"); err != nil {
 		return "", err
 	}
-	return strings.ReplaceAll(c.takeAfter(cliMark), cliMark, ""), nil
+	mark := cliMark
+	if c.expired {
+		mark += cliRefused
+	}
+	return strings.ReplaceAll(c.takeAfter(mark), mark, ""), nil
 }
 
 func (c *cli) fresh() string {
