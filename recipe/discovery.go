@@ -215,7 +215,8 @@ func (r *Registration) Update(ctx context.Context, i Instance) error {
 
 // Unregister ends the registration and deletes the node, whatever its type;
 // when ctx ends before, in the background. To do it again, or to what is lost,
-// is no error.
+// is no error. Only if the session is over, a static or permanent instance
+// stays, and Unregister fails.
 func (r *Registration) Unregister(ctx context.Context) error {
 	return r.d.wrap("unregister", r.k.leave(ctx))
 }

@@ -139,7 +139,7 @@ func (s *Stay) Leave(ctx context.Context) error {
 		return s.b.wrap("leave", lost)
 	}
 	err := s.leave(ctx)
-	if err != nil && s.b.c.Err() == nil {
+	if err != nil && !sessionOver(err) {
 		n := own{place: s.b.place, name: s.node}
 		n.discard()
 	}

@@ -64,7 +64,11 @@ func (k *keeper) watch() error {
 // follow looks after every reconnection whether a persistent node is there.
 func (k *keeper) follow() error {
 	first := true
+	why := error(client.ErrClosed)
 	for s := range k.n.Load().c.States(k.ctx) {
+		if s.State.Final() && s.Err != nil {
+			why = s.Err
+		}
 		if s.State != client.Connected || first {
 			first = false
 			continue
@@ -78,7 +82,7 @@ func (k *keeper) follow() error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrLost, k.n.Load().c.Err())
+	return fmt.Errorf("%w: %w", ErrLost, why)
 }
 
 // lock returns when nobody else changes the node.
@@ -141,13 +145,13 @@ func (k *keeper) set(ctx context.Context, data []byte) error {
 }
 
 // leave ends the keeper and deletes the node: when ctx ends before, in the
-// background.
+// background. If the session is over, an ephemeral node is gone.
 func (k *keeper) leave(ctx context.Context) error {
 	k.cancel(ErrReleased)
 	<-k.over
 	n := k.n.Load() // nobody renews any more
 	err := n.delete(ctx)
-	if err == nil || n.c.Err() != nil {
+	if err == nil || !n.persistent && sessionOver(err) {
 		return nil
 	}
 	n.discard()

@@ -193,7 +193,7 @@ func (l *ledger) close(ctx context.Context) error {
 				continue
 			}
 			at := place{c: l.c, dir: l.dir}
-			if err := at.remove(ctx, at.name(p.path)); err != nil && l.c.Err() == nil {
+			if err := at.remove(ctx, at.name(p.path)); err != nil && !sessionOver(err) {
 				failed = err
 			}
 		case <-ctx.Done():

@@ -157,6 +157,12 @@ func (n *own) find(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// sessionOver tells whether an error says that the session is over, and with
+// it its ephemeral nodes.
+func sessionOver(err error) bool {
+	return errors.Is(err, client.ErrSessionExpired) || errors.Is(err, client.ErrClosed)
+}
+
 // vanish waits until the node does not exist, or is another one of the same
 // name: one that was deleted and created between two looks.
 func (n *own) vanish(ctx context.Context) error {

@@ -194,7 +194,7 @@ func (it *Item) Return(ctx context.Context) error {
 	it.over = true
 	it.h.g.settle(ErrReleased)
 	err := it.n.delete(ctx)
-	if err == nil || it.q.c.Err() != nil {
+	if err == nil || sessionOver(err) {
 		return nil
 	}
 	it.n.discard()
