@@ -44,7 +44,7 @@ var curatorTests = []recipeTest{
 	{"latch", curatorLatch}, {"latch leader", curatorLatchLeader}, {"selector", curatorSelector},
 	{"barrier", barrier}, {"double barrier", doubleBarrier}, {"atomic long", curatorAtomicLong}, {"shared count", curatorSharedCount},
 	{"group", curatorGroup}, {"simple queue", curatorSimpleQueue}, {"queue", curatorQueue}, {"queue of two", curatorQueueOfTwo},
-	{"priority queue", curatorPriorityQueue},
+	{"priority queue", curatorPriorityQueue}, {"discovery", curatorDiscovery},
 }
 
 var kazooTests = []recipeTest{

@@ -13,16 +13,16 @@ import (
 // An Instance is one address at which a service can be had, as Curator's
 // ServiceInstance: what [Discovery] registers and finds.
 type Instance struct {
-	Name    string // of the service
-	ID      string // of the instance; unique in its service
-	Address string // a host name or an address
-	Port    int    // 0: none
-	SSLPort int    // 0: none
-	Payload Payload
+	Name    string  // of the service
+	ID      string  // of the instance; unique in its service
+	Address string  // a host name or an address
+	Port    int     // 0: none
+	SSLPort int     // 0: none
+	Payload Payload // what the application adds
 	// Registered is when the instance was registered, in milliseconds.
 	Registered time.Time
-	Type       ServiceType
-	URISpec    URISpec
+	Type       ServiceType // how long the node lives; default: Dynamic
+	URISpec    URISpec     // a template for the address; see Instance.URI
 	// Disabled instances are listed, but a [Provider] does not choose them.
 	Disabled bool
 
@@ -43,9 +43,9 @@ const (
 	// DynamicSequential are dynamic, and the server appends a number to the
 	// name of their node.
 	DynamicSequential ServiceType = "DYNAMIC_SEQUENTIAL"
-	// Static and Permanent instances stay until they are unregistered.
-	// Curator treats them alike.
-	Static    ServiceType = "STATIC"
+	// Static instances stay until they are unregistered.
+	Static ServiceType = "STATIC"
+	// Permanent instances are treated as Static ones, by Curator too.
 	Permanent ServiceType = "PERMANENT"
 )
 
@@ -57,7 +57,8 @@ type Payload struct {
 	// Class is the name of the Java class. Curator demands one of everything
 	// but strings, booleans, and numbers of the types Integer and Double.
 	Class string
-	JSON  json.RawMessage
+	// JSON is the value; nil and null are none.
+	JSON json.RawMessage
 }
 
 // NewPayload returns v as a Payload. Class may be empty if no Java program

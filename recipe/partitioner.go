@@ -91,6 +91,7 @@ const (
 	Stopped
 )
 
+// String returns the state in words.
 func (s PartitionerState) String() string {
 	switch s {
 	case Allocating:
@@ -107,7 +108,7 @@ func (s PartitionerState) String() string {
 
 // A Partition is one that is owned.
 type Partition struct {
-	Name string
+	Name string // as the Partitioner was given it
 	// Hold is the ownership: its Token and its guarded writes are for the
 	// work. The Partitioner releases it.
 	Hold *Hold

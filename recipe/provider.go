@@ -43,7 +43,8 @@ type ProviderOptions struct {
 	// MaxErrors is how many errors of an instance, as told to NoteError, keep
 	// it from being chosen, until ErrorWindow after the first of them has
 	// passed. Default: 2 in 30 s, as in Curator.
-	MaxErrors   int
+	MaxErrors int
+	// ErrorWindow is how long an error counts; see MaxErrors.
 	ErrorWindow time.Duration
 	// Invalid, if not nil, is called for each node that cannot be read, once
 	// for each of its versions. It must return soon.

@@ -17,8 +17,8 @@ type URISpec []URIPart
 
 // A URIPart is literal text, or a variable's name.
 type URIPart struct {
-	Value    string
-	Variable bool
+	Value    string // the text, or the name
+	Variable bool   // it is a name
 }
 
 // ParseURISpec reads a template.

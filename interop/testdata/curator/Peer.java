@@ -143,6 +143,8 @@ public class Peer {
 
         void submit(JsonNode rq) {
             thread.submit(() -> {
+                // Jackson looks for the class of a payload here, and this one is compiled in memory.
+                Thread.currentThread().setContextClassLoader(Peer.class.getClassLoader());
                 try {
                     answer(rq, carryOut(rq), null);
                 } catch (Throwable e) {
