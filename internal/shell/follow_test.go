@@ -205,7 +205,7 @@ func TestWatchFindsWhatHappenedInAGap(t *testing.T) {
 	w := start(g.Addr().String(), "watch", "-o", "json", "--count", "4", "/app")
 	probe := start(g.Addr().String(), "watch", "--count", "4", "/app")
 	until(t, &probe.err, "watching /app with 5 nodes")
-	waitFor(t, func() bool { return watches(t, s.Addr(0)) >= 2 }, func() string { return "two watches" })
+	waitFor(t, func() bool { return number(t, s.Addr(0), "wchs", "") >= 2 }, func() string { return "two watches" })
 	g.set(true)
 	do(t, c.Delete(t.Context(), "/app/gone", client.AnyVersion))
 	do(t, c.Delete(t.Context(), "/app/new", client.AnyVersion))
@@ -236,17 +236,41 @@ func TestWatchFindsWhatHappenedInAGap(t *testing.T) {
 	probe.end(t, 0)
 }
 
-// watches asks a server how many connections watch something (wchs).
-func watches(t *testing.T, addr string) int {
+// TestWatchGoesOnAfterItsSession cuts the connection until the session has
+// expired.
+func TestWatchGoesOnAfterItsSession(t *testing.T) {
+	s := quokkatest.Start(t, 1)
+	g := newGate(t, s.Addr(0))
+	c := s.Dial(t, client.Options{})
+	do(t, c.EnsurePath(t.Context(), "/app/gone"))
+	w := start(g.Addr().String(), "-timeout", "500", "watch", "--count", "2", "/app")
+	until(t, &w.err, "watching /app with 2 nodes")
+	g.set(true)
+	waitFor(t, func() bool { return number(t, s.Addr(0), "mntr", "zk_global_sessions") == 1 }, func() string { return "the end of the session" })
+	do(t, c.Delete(t.Context(), "/app/gone", client.AnyVersion))
+	g.set(false)
+	until(t, &w.out, "deleted /app/gone (resync)\n")
+	do(t, c.EnsurePath(t.Context(), "/app/new"))
+	w.end(t, 0)
+	matches(t, w.err.String(), "the session has expired; following in a new one\n")
+	matches(t, w.out.String(), "created /app/new\n$")
+}
+
+// number asks a server for a number that stands behind a word, or first.
+func number(t *testing.T, addr, word, key string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	do(t, err)
 	defer conn.Close()
-	_, err = io.WriteString(conn, "wchs")
+	_, err = io.WriteString(conn, word)
 	do(t, err)
 	text, err := io.ReadAll(conn)
 	do(t, err)
-	n, err := strconv.Atoi(strings.Fields(string(text))[0])
+	_, rest, _ := strings.Cut(string(text), key)
+	if strings.TrimSpace(rest) == "" {
+		t.Fatalf("%s has no %s: %s", word, key, text)
+	}
+	n, err := strconv.Atoi(strings.Fields(rest)[0])
 	do(t, err)
 	return n
 }
@@ -261,5 +285,31 @@ func TestWatchEndsByCtrlC(t *testing.T) {
 	w.end(t, 130)
 	if strings.Contains(w.err.String(), "interrupted") {
 		t.Errorf("complains: %s", w.err.String())
+	}
+}
+
+// TestLongCommandsSayThatTheSessionHasExpired ends the session under a copy.
+func TestLongCommandsSayThatTheSessionHasExpired(t *testing.T) {
+	s := quokkatest.Start(t, 1)
+	g := newGate(t, s.Addr(0))
+	c := s.Dial(t, client.Options{})
+	p := c.Pipeline()
+	p.Create(t.Context(), "/app", nil)
+	for i := range 20_000 {
+		p.Create(t.Context(), "/app/"+strconv.Itoa(i), nil)
+	}
+	do(t, p.Wait(t.Context()))
+	w := start(g.Addr().String(), "-timeout", "500", "cp", "/app", "/copy")
+	waitFor(t, func() bool {
+		_, ok, err := c.Exists(t.Context(), "/copy")
+		do(t, err)
+		return ok
+	}, func() string { return "the copy to begin" })
+	g.set(true)
+	waitFor(t, func() bool { return number(t, s.Addr(0), "mntr", "zk_global_sessions") == 1 }, func() string { return "the end of the session" })
+	g.set(false)
+	w.end(t, 1)
+	if text := w.err.String(); strings.Contains(text, "interrupted") || !strings.Contains(text, "ession expired") {
+		t.Errorf("says %s", text)
 	}
 }

@@ -125,7 +125,9 @@ func (c *Call) persist() error {
 				giveUp = time.AfterFunc(patience, func() { cancel(&unreachable{why}) })
 			}
 		}
-		cancel(nil) // the command or the session has ended
+		if giveUp != nil { // the command has ended, or the session, which calls say themselves
+			giveUp.Stop()
+		}
 	}()
 	return nil
 }
