@@ -33,6 +33,11 @@ func hint(c *Call, e *client.Error, code client.Code) string {
 		return versionHint(ctx, c.Client, e)
 	case client.ErrNotEmpty:
 		return "deleteall deletes a node and everything below it"
+	case client.ErrBadArguments:
+		if e.Op == proto.OpReconfig.String() {
+			return "an entry is server.N=host:quorumPort:electionPort;clientPort, those who leave are numbers, and two voters must stay; " +
+				"the leader's log says more"
+		}
 	case client.ErrInvalidACL:
 		return "an entry is scheme:id:perms with a scheme the server knows (world, auth, digest, ip); auth:: stands for what addauth has given"
 	case client.ErrQuotaExceeded:

@@ -15,6 +15,7 @@ import (
 	"github.com/magiconair/properties"
 
 	"quokka/client"
+	"quokka/internal/render"
 )
 
 // Streams are what a process is given.
@@ -140,22 +141,30 @@ func Suggest(name string) string { return similar(name) }
 func Main(words []string, zkCli bool, streams Streams) int {
 	v, err := parseInvocation(words)
 	if err != nil {
-		fmt.Fprintln(streams.Err, "Error:", err)
-		return exitFailed
+		return v.refuse(streams.Err, err)
 	}
 	if v.help {
 		return v.printHelp(streams.Out)
 	}
 	o, err := v.settle(zkCli, streams)
 	if err != nil {
-		fmt.Fprintln(streams.Err, "Error:", err)
-		return exitFailed
+		return v.refuse(streams.Err, err)
 	}
 	s := newShell(o)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	defer s.leave()
 	return s.main(ctx, v.command)
+}
+
+// refuse says why a command line cannot be followed.
+func (v *invocation) refuse(w io.Writer, err error) int {
+	if v.output == "json" {
+		_ = render.JSON(w, failure{Error: err.Error(), Code: "Usage"}, false) // nobody is left to be told
+	} else {
+		fmt.Fprintln(w, "Error:", err)
+	}
+	return exitFailed
 }
 
 // main runs one command, or all that the input has.

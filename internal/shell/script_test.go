@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			})
 			e.Setenv("ZK_SERVER", s.ConnectString())
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else every process takes a second under the race detector
 			return nil
 		},
 	})
