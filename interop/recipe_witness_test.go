@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,9 +109,7 @@ type contender struct {
 func (b *bench) theirs(name, op string, more args) contender {
 	return contender{name, func(ctx context.Context, rounds int) error {
 		rq := args{"rounds": rounds}
-		for k, v := range more {
-			rq[k] = v
-		}
+		maps.Copy(rq, more)
 		return b.call(ctx, name, b.addr, op, rq, nil)
 	}}
 }
