@@ -60,7 +60,7 @@ func settle(t *testing.T, k *client.Cache, want string) {
 }
 
 func TestCacheFollows(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString(), client.Options{})
 		empty, err := c.Cache(ctx, "/c")
 		must(t, err)
@@ -115,7 +115,7 @@ func TestCacheFollows(t *testing.T) {
 
 // TestCacheCatchesUp changes a tree at random while connections come and go.
 func TestCacheCatchesUp(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p := newProxy(t, f.Addr(0))
 		ctx, other := short(t), dial(t, f.ConnectString(), client.Options{})
 		c := dial(t, p.addr(), client.Options{RetryReads: 20, MaxWatchQueue: 50})

@@ -106,7 +106,7 @@ func TestSessionMovesToAnotherServer(t *testing.T) {
 }
 
 func TestFrozenServerIsLeft(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p, q := newProxy(t, f.Addr(0)), newProxy(t, f.Addr(0))
 		q.refuse(true)
 		ctx, c := short(t), dial(t, p.addr()+","+q.addr(), client.Options{SessionTimeout: 3 * time.Second, RetryReads: 3})
@@ -126,7 +126,7 @@ func TestFrozenServerIsLeft(t *testing.T) {
 }
 
 func TestExpiryIsDefinite(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p := newProxy(t, f.Addr(0))
 		ctx, c := short(t), dial(t, p.addr(), client.Options{SessionTimeout: 500 * time.Millisecond})
 		other := dial(t, f.ConnectString(), client.Options{})
@@ -155,7 +155,7 @@ func TestExpiryIsDefinite(t *testing.T) {
 }
 
 func TestDetachAndResume(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{SessionTimeout: 10 * time.Second})
 		_, err := c.Create(ctx, "/e", nil, client.Ephemeral)
 		must(t, err)
@@ -179,7 +179,7 @@ func TestDetachAndResume(t *testing.T) {
 // TestLostAnswersAreAmbiguous: writes in flight when the connection is
 // cut are never repeated, and the error says that nobody knows.
 func TestLostAnswersAreAmbiguous(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p := newProxy(t, f.Addr(0))
 		ctx, c := short(t), dial(t, p.addr(), client.Options{RetryReads: 100})
 		must(t, c.EnsurePath(ctx, "/n"))
@@ -219,7 +219,7 @@ func TestLostAnswersAreAmbiguous(t *testing.T) {
 // TestPipelineBreaks cuts connections under pipelines: what was done is a
 // beginning of what was asked for.
 func TestPipelineBreaks(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p := newProxy(t, f.Addr(0))
 		ctx, c := short(t), dial(t, p.addr(), client.Options{RetryReads: 10})
 		for round := range 20 {
@@ -252,7 +252,7 @@ func TestPipelineBreaks(t *testing.T) {
 
 // TestReconnectStorm loses 1,000 connections at once.
 func TestReconnectStorm(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		const n = 1000
 		p := newProxy(t, f.Addr(0))
 		ctx := short(t)
@@ -296,7 +296,7 @@ func TestReconnectStorm(t *testing.T) {
 
 // TestManyGoroutinesOneSession is the order of xids (ZOOKEEPER-4796).
 func TestManyGoroutinesOneSession(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/g"))
 		var wg sync.WaitGroup
@@ -324,7 +324,7 @@ func TestManyGoroutinesOneSession(t *testing.T) {
 }
 
 func TestCloseWhileRequestsPend(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		line := c.Pipeline()
 		var all []*client.Future[client.Created]

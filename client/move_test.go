@@ -260,7 +260,7 @@ func TestTLSWithJava(t *testing.T) {
 		p.cut()
 	}
 	for _, o := range []client.Options{{}, {TLS: client.TLSFiles(file("ca.pem"), "", "")}, {TLS: client.TLSFiles("", file("cert.pem"), file("key.pem"))}} {
-		limit, cancel := context.WithTimeout(ctx, time.Second)
+		limit, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
 		defer cancel()
 		if _, err := client.Dial(limit, secure, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a connection without certificate or authority: %v", err)

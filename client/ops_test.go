@@ -11,7 +11,7 @@ import (
 )
 
 func TestNodes(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		p, err := c.Create(ctx, "/a", []byte("1"))
 		want(t, err, nil)
@@ -117,7 +117,7 @@ func TestKindsOfNodes(t *testing.T) {
 }
 
 func TestACLs(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString(), client.Options{})
 		_, err := c.Create(ctx, "/mine", nil, client.WithACL(client.CreatorACL(client.PermAll)...))
 		want(t, err, client.ErrInvalidACL)
@@ -161,7 +161,7 @@ func TestACLs(t *testing.T) {
 
 // TestEnsurePathNeedsNoRightsAbove has a directory in one that is closed.
 func TestEnsurePathNeedsNoRightsAbove(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString()+"/closed/ours", client.Options{})
 		must(t, c.EnsurePath(ctx, "/closed/ours"))
 		_, err := c.SetACL(ctx, "/closed", client.WorldACL(client.PermRead), -1)
@@ -175,7 +175,7 @@ func TestEnsurePathNeedsNoRightsAbove(t *testing.T) {
 }
 
 func TestMulti(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/m/n"))
 		sub, err := c.Sub("/m")
@@ -217,7 +217,7 @@ func TestMulti(t *testing.T) {
 }
 
 func TestPipelineKeepsOrder(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		p := c.Pipeline()
 		made := p.Create(ctx, "/p", []byte("0"))
@@ -252,7 +252,7 @@ func TestPipelineKeepsOrder(t *testing.T) {
 
 // TestPipelineSendsEverything has the operations that the test above has not.
 func TestPipelineSendsEverything(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		p := c.Pipeline()
 		born, tree := p.ExistsW(ctx, "/w"), p.WatchTree(ctx, "/w/below")
@@ -297,7 +297,7 @@ func value[T any](t *testing.T, f *client.Future[T]) T {
 }
 
 func TestChrootAndViews(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, top := short(t), dial(t, f.ConnectString(), client.Options{})
 		c := dial(t, f.ConnectString()+"/app", client.Options{})
 		_, err := c.Create(ctx, "/x", nil)
@@ -336,7 +336,7 @@ func TestChrootAndViews(t *testing.T) {
 }
 
 func TestReconfigIsRefusedWhenDisabled(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		_, _, err := c.Reconfig(ctx, client.Reconfig{Leaving: []string{"3"}, Version: -1})
 		var e *client.Error

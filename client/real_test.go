@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,7 +44,17 @@ var targets = []target{
 
 // onAll runs a test against every make of server.
 func onAll(t *testing.T, servers int, body func(t *testing.T, f fixture)) {
-	for _, g := range targets {
+	runOn(t, targets, servers, body)
+}
+
+// onEach is onAll for a test that needs one server, leaves it running, and
+// does not care what was in it before.
+func onEach(t *testing.T, body func(t *testing.T, f fixture)) {
+	runOn(t, []target{targets[0], {"java", func(t *testing.T, _ int) fixture { return sharedJava(t) }}}, 1, body)
+}
+
+func runOn(t *testing.T, list []target, servers int, body func(t *testing.T, f fixture)) {
+	for _, g := range list {
 		t.Run(g.name, func(t *testing.T) {
 			checkLeaks(t)
 			body(t, g.start(t, servers))
@@ -92,7 +104,6 @@ func needJava(t *testing.T) {
 
 // javaServers are Java servers.
 type javaServers struct {
-	t       *testing.T
 	configs []string
 	addrs   []string
 	cmds    []*exec.Cmd
@@ -105,32 +116,124 @@ func startJava(t *testing.T, n int) fixture { return startJavaWith(t, n, nil) }
 func startJavaWith(t *testing.T, n int, settings map[string]string, flags ...string) *javaServers {
 	t.Helper()
 	needJava(t)
-	j := &javaServers{t: t, cmds: make([]*exec.Cmd, n), flags: flags}
-	j.configure(n, settings)
-	t.Cleanup(func() {
-		for i := range n {
-			_ = j.Stop(i)
-		}
-	})
-	for i := range n {
-		if err := j.Run(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := j.WaitServing(); err != nil {
+	j := &javaServers{cmds: make([]*exec.Cmd, n), flags: flags}
+	t.Cleanup(j.stop)
+	if err := j.start(t.TempDir(), settings); err != nil {
 		t.Fatal(err)
 	}
 	return j
 }
 
-func (j *javaServers) configure(n int, more map[string]string) {
-	j.t.Helper()
-	dir := j.t.TempDir()
+// shared is a Java server that many tests use one after the other: it takes
+// longer to start than most of them.
+var shared struct {
+	once sync.Once
+	dir  string
+	j    *javaServers
+	err  error
+}
+
+// sharedJava returns the shared server, whose tree is emptied after the test.
+func sharedJava(t *testing.T) fixture {
+	t.Helper()
+	needJava(t)
+	shared.once.Do(func() {
+		shared.j = &javaServers{cmds: make([]*exec.Cmd, 1)}
+		if shared.dir, shared.err = os.MkdirTemp("", "quokka-client-"); shared.err == nil {
+			shared.err = shared.j.start(shared.dir, map[string]string{"DigestAuthenticationProvider.superDigest": superDigest})
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	t.Cleanup(func() {
+		if err := wipe(shared.j.ConnectString()); err != nil {
+			t.Error(err)
+		}
+	})
+	return shared.j
+}
+
+// superDigest is that of super:client.
+const superDigest = "super:PFIYH9rtzEffq9Tr4Bwzfl87Pjk="
+
+// wipe deletes all nodes but those of the server's own.
+func wipe(servers string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	o := client.Options{Auth: []client.Auth{{Scheme: "digest", Data: []byte("super:client")}}, RetryReads: 5}
+	c, err := client.Dial(ctx, servers, o)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := below(ctx, c, "/")
+	if err != nil {
+		return err
+	}
+	line := c.Pipeline()
+	for _, path := range slices.Backward(all) {
+		line.Delete(ctx, path, client.AnyVersion)
+	}
+	if err := line.Wait(ctx); err != nil && !errors.Is(err, client.ErrNoNode) { // the server may delete some itself
+		return err
+	}
+	return nil
+}
+
+// below returns the nodes below a path, parents first.
+func below(ctx context.Context, c *client.Client, path string) (all []string, err error) {
+	names, _, err := c.Children(ctx, path)
+	for _, name := range names {
+		child := strings.TrimSuffix(path, "/") + "/" + name
+		if child == "/zookeeper" || err != nil {
+			continue
+		}
+		all = append(all, child)
+		var more []string
+		more, err = below(ctx, c, child)
+		all = append(all, more...)
+	}
+	if errors.Is(err, client.ErrNoNode) {
+		err = nil
+	}
+	return all, err
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.j != nil {
+		shared.j.stop()
+		_ = os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+func (j *javaServers) start(dir string, settings map[string]string) error {
+	if err := j.configure(dir, settings); err != nil {
+		return err
+	}
+	for i := range j.cmds {
+		if err := j.Run(i); err != nil {
+			return err
+		}
+	}
+	return j.WaitServing()
+}
+
+func (j *javaServers) stop() {
+	for i := range j.cmds {
+		_ = j.Stop(i)
+	}
+}
+
+func (j *javaServers) configure(dir string, more map[string]string) error {
+	n := len(j.cmds)
 	ports := make([]int, 3*n)
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			j.t.Fatal(err)
+			return err
 		}
 		defer l.Close()
 		ports[i] = l.Addr().(*net.TCPAddr).Port
@@ -157,11 +260,12 @@ func (j *javaServers) configure(n int, more map[string]string) {
 		cfg := filepath.Join(dir, fmt.Sprintf("zoo%d.cfg", i+1))
 		if err := errors.Join(os.MkdirAll(data, 0o755), os.WriteFile(cfg, []byte(text.String()), 0o644),
 			os.WriteFile(filepath.Join(data, "myid"), []byte(strconv.Itoa(i+1)), 0o644)); err != nil {
-			j.t.Fatal(err)
+			return err
 		}
 		j.configs = append(j.configs, cfg)
 		j.addrs = append(j.addrs, fmt.Sprintf("127.0.0.1:%d", ports[3*i]))
 	}
+	return nil
 }
 
 func (j *javaServers) Addr(i int) string     { return j.addrs[i] }
@@ -197,11 +301,6 @@ func (j *javaServers) WaitServing() error {
 			continue
 		}
 		o := client.Options{SessionTimeout: 3 * time.Second, MaxBackoff: 100 * time.Millisecond}
-		o.Hooks.Dial = func(i client.DialInfo) {
-			if i.Took > time.Second {
-				j.t.Logf("%s after %v: %v", i.Server, i.Took, i.Err)
-			}
-		}
 		c, err := client.Dial(ctx, addr, o)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 )
 
 func TestOneShotWatches(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString(), client.Options{})
 		_, ok, created, err := c.ExistsW(ctx, "/w")
 		if ok || err != nil {
@@ -53,7 +53,7 @@ func TestOneShotWatches(t *testing.T) {
 }
 
 func TestPersistentWatches(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString(), client.Options{})
 		node, err := c.Watch(ctx, "/p")
 		must(t, err)
@@ -79,7 +79,7 @@ func TestPersistentWatches(t *testing.T) {
 // TestOneShotBesidePersistent arms both on one path: servers before 3.9 keep
 // one mode only, and neither may be lost.
 func TestOneShotBesidePersistent(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/b"))
 		w, err := c.Watch(ctx, "/b")
@@ -121,7 +121,7 @@ func absent(t *testing.T, c *client.Client, path string) {
 }
 
 func TestCloseRemovesTheWatch(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/r"))
 		arm := map[string]func() (*client.Watch, error){
@@ -166,7 +166,7 @@ func TestCloseRemovesTheWatch(t *testing.T) {
 
 // TestRemovalAgainstEventsUnderWay: events and removals cross.
 func TestRemovalAgainstEventsUnderWay(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c, other := short(t), dial(t, f.ConnectString(), client.Options{}), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/x"))
 		busy, stop := context.WithCancel(ctx)
@@ -192,7 +192,7 @@ func TestRemovalAgainstEventsUnderWay(t *testing.T) {
 }
 
 func TestWatchesSurviveALostConnection(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		p := newProxy(t, f.Addr(0))
 		ctx, c, other := short(t), dial(t, p.addr(), client.Options{RetryReads: 5}), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/g/kept"))
@@ -242,7 +242,7 @@ func TestWatchesSurviveALostConnection(t *testing.T) {
 
 // TestManyWatchesSurvive has more paths than one request may hold (ZOOKEEPER-706).
 func TestManyWatchesSurvive(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		const n = 15_000
 		p := newProxy(t, f.Addr(0))
 		ctx, c := short(t), dial(t, p.addr(), client.Options{SessionTimeout: 20 * time.Second, RetryReads: 5})
@@ -284,7 +284,7 @@ func TestManyWatchesSurvive(t *testing.T) {
 }
 
 func TestChannelsAndIterators(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{})
 		must(t, c.EnsurePath(ctx, "/c"))
 		w, err := c.Watch(ctx, "/c")
@@ -321,7 +321,7 @@ func TestChannelsAndIterators(t *testing.T) {
 }
 
 func TestAFullQueueSaysSo(t *testing.T) {
-	onAll(t, 1, func(t *testing.T, f fixture) {
+	onEach(t, func(t *testing.T, f fixture) {
 		ctx, c := short(t), dial(t, f.ConnectString(), client.Options{MaxWatchQueue: 10})
 		must(t, c.EnsurePath(ctx, "/q"))
 		w, err := c.Watch(ctx, "/q")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quokka/client"
 	"quokka/recipe"
 )
 
@@ -40,7 +41,7 @@ type recipeTest struct {
 }
 
 var curatorTests = []recipeTest{
-	{"lock", curatorLock}, {"lock in turn", curatorLockInTurn}, {"rwlock", curatorRWLock}, {"semaphore", curatorSemaphore},
+	{"lock", curatorLock}, {"dead holder", curatorDeadHolder}, {"lock in turn", curatorLockInTurn}, {"rwlock", curatorRWLock}, {"semaphore", curatorSemaphore},
 	{"latch", curatorLatch}, {"latch leader", curatorLatchLeader}, {"selector", curatorSelector},
 	{"barrier", barrier}, {"double barrier", doubleBarrier}, {"atomic long", curatorAtomicLong}, {"shared count", curatorSharedCount},
 	{"group", curatorGroup}, {"simple queue", curatorSimpleQueue}, {"queue", curatorQueue}, {"queue of two", curatorQueueOfTwo},
@@ -48,7 +49,7 @@ var curatorTests = []recipeTest{
 }
 
 var kazooTests = []recipeTest{
-	{"lock", kazooLock}, {"lock in turn", kazooLockInTurn}, {"rwlock", kazooRWLock}, {"semaphore", kazooSemaphore},
+	{"lock", kazooLock}, {"dead holder", kazooDeadHolder}, {"lock in turn", kazooLockInTurn}, {"rwlock", kazooRWLock}, {"semaphore", kazooSemaphore},
 	{"election", kazooElection}, {"barrier", barrier}, {"double barrier", doubleBarrier}, {"counter", kazooCounter},
 	{"party", kazooParty}, {"queue", kazooQueue}, {"locking queue", kazooLockingQueue}, {"locking queue of two", kazooLockingQueueOfTwo},
 }
@@ -146,6 +147,53 @@ func lockInTurn(b *bench, layout recipe.Layout) {
 		}
 		must(b.t, h.Release(b.ctx))
 	}
+}
+
+func curatorDeadHolder(b *bench) { deadHolder(b, recipe.Curator) }
+
+// kazooDeadHolder has kazoo's process die, too.
+func kazooDeadHolder(b *bench) {
+	deadHolder(b, recipe.Kazoo)
+	doomed := *b
+	doomed.peer = startKazoo(b.t)
+	at := args{"path": "/dead", "ms": 10_000, "timeout": 2.0}
+	if !do[bool](&doomed, "doomed", "mutex.acquire", at) {
+		b.t.Fatal("kazoo does not get a lock that is free")
+	}
+	l := recipe.NewLock(b.c, "/dead", recipe.Options{Layout: recipe.Kazoo})
+	must(b.t, doomed.kill())
+	begin := time.Now()
+	h, err := l.Acquire(b.ctx)
+	must(b.t, err)
+	if took := time.Since(begin); took > 8*time.Second {
+		b.t.Errorf("Go got the lock %v after the death of its holder, whose session lasted 2s", took)
+	}
+	must(b.t, h.Release(b.ctx))
+}
+
+// deadHolder lets a Go program die that holds a lock: they get it when its session has ended, not before.
+func deadHolder(b *bench, layout recipe.Layout) {
+	doomed, err := client.Dial(b.ctx, b.addr, client.Options{SessionTimeout: 2 * time.Second})
+	must(b.t, err)
+	_, err = recipe.NewLock(doomed, "/dead", recipe.Options{Layout: layout}).Acquire(b.ctx)
+	must(b.t, err)
+	waits := start[bool](b, "them", "mutex.acquire", args{"path": "/dead", "ms": 20_000})
+	b.eventually("two contenders", func() (bool, error) {
+		names, _, err := b.c.Children(b.ctx, "/dead")
+		return len(names) == 2, err
+	})
+	begin := time.Now()
+	s := doomed.Detach() // no word to the server, as with a machine that dies
+	if !waits() {
+		b.t.Fatal("they do not get the lock of the dead")
+	}
+	if took := time.Since(begin); took < time.Second || took > 8*time.Second {
+		b.t.Errorf("they got the lock %v after the death of its holder, whose session lasted 2s", took)
+	}
+	if _, err := client.Dial(b.ctx, b.addr, client.Options{Resume: &s}); !errors.Is(err, client.ErrSessionExpired) {
+		b.t.Errorf("the session of the dead: %v", err)
+	}
+	do[any](b, "them", "mutex.release", args{"path": "/dead"})
 }
 
 // goRW is a contender for one side of a read-write lock.

@@ -24,6 +24,7 @@ import (
 type peer struct {
 	name   string
 	stderr lockedBuffer
+	kill   func() error // as a machine dies
 	ended  chan struct{}
 
 	mu      sync.Mutex
@@ -51,7 +52,7 @@ func startPeer(t *testing.T, name string, cmd *exec.Cmd) *peer {
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	p.stdin = stdin
+	p.stdin, p.kill = stdin, cmd.Process.Kill
 	go func() {
 		defer close(p.ended)
 		p.listen(stdout)
@@ -149,10 +150,15 @@ func startCurator(t *testing.T) *peer {
 
 func startKazoo(t *testing.T) *peer {
 	t.Helper()
+	needKazoo(t)
+	return startPeer(t, "kazoo", exec.Command(debianPython, "testdata/kazoo/peer.py"))
+}
+
+func needKazoo(t *testing.T) {
+	t.Helper()
 	if err := runCommand("", debianPython, "-c", "import kazoo"); err != nil {
 		missing(t, "kazoo for "+debianPython, "apt-get install python3-kazoo")
 	}
-	return startPeer(t, "kazoo", exec.Command(debianPython, "testdata/kazoo/peer.py"))
 }
 
 // A bench is where Go and a peer meet: a server, and a session of the Go client for every actor.

@@ -70,14 +70,15 @@ class Actor(threading.Thread):
             rq = self.requests.get()
             try:
                 family, verb = rq["op"].split(".")
-                answer(rq, value=getattr(self, family)(self.client(rq["addr"]), verb, rq))
+                answer(rq, value=getattr(self, family)(self.client(rq), verb, rq))
             except BaseException as e:
                 traceback.print_exc()
                 answer(rq, error=repr(e))
 
-    def client(self, addr):
+    def client(self, rq):
+        addr = rq["addr"]
         if addr not in self.clients:
-            zk = KazooClient(addr, timeout=10.0)
+            zk = KazooClient(addr, timeout=rq.get("timeout", 10.0))
             zk.start(timeout=20)
             self.clients[addr] = zk
         return self.clients[addr]
