@@ -240,6 +240,7 @@ func (c *fakeConn) Shut(why string) {
 }
 func (c *fakeConn) ShutWhenSent() { c.Shut("sent") }
 func (c *fakeConn) Kick()         {}
+func (c *fakeConn) Send()         {}
 func (c *fakeConn) CheckUnsent()  {}
 
 func (c *fakeConn) Begin() []byte { c.lock.Lock(); return nil }

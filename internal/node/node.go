@@ -50,6 +50,9 @@ type Conn interface {
 	Drop()
 	NextRead() (xid int32, op proto.Op, body []byte, auth []proto.ID, at time.Time, ok bool)
 	Event(z proto.Zxid, t proto.EventType, path string)
+	// Send sends what can be sent without waiting, and wakes the
+	// connection's writer for the rest; Kick leaves all to the writer.
+	Send()
 	Kick()
 	CheckUnsent()
 }

@@ -242,6 +242,7 @@ func (n *Node) do(e *member.Effects) {
 	if n.opt.Peers != nil {
 		n.network(e)
 	}
+	n.deliver()
 	if e.Mode == member.ModeServe || e.Mode == member.ModePark {
 		n.gate.set(e.Mode)
 	}

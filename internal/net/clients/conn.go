@@ -35,7 +35,8 @@ type Conn struct {
 	pipe        pipe
 	out, spare  []byte // frames to send; the buffer sent before
 	writing     bool   // somebody is sending
-	lastOut     bool   // close when everything is sent
+	attempt     attempt
+	lastOut     bool // close when everything is sent
 	closed      bool
 	hasReadOnly bool
 	readOnly    bool
@@ -70,6 +71,7 @@ func newConn(s *Server, nc net.Conn) *Conn {
 		attached: make(chan bool, 1), kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
+	c.attempt.use(nc)
 	c.stats = unusedStats()
 	c.heard.Store(s.clock.Load())
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {

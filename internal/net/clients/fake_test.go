@@ -84,7 +84,7 @@ func (b *fakeBackend) Submit(c *Conn, _ int32, op proto.Op, body []byte, _ time.
 		if op == proto.OpCloseSession {
 			c.ShutWhenSent()
 		}
-		c.Kick()
+		c.Send()
 	}
 	if b.hold {
 		b.held = append(b.held, answer)

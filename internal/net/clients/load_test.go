@@ -3,10 +3,12 @@ package clients
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -183,6 +185,36 @@ func TestSlowWatcherIsDisconnected(t *testing.T) {
 	}
 	if !conn.isClosed() {
 		t.Error("it is still connected")
+	}
+}
+
+// The loop never waits for a client: what the socket does not take, the writer
+// sends, and nothing is lost, doubled or out of order.
+func TestSendDoesNotWait(t *testing.T) {
+	p := open(t, func(o *Options, _ *fakeBackend) { o.MaxUnsent = 64 << 20 })
+	c := p.attached()
+	conn := p.srv.Conns()[0]
+	ours, theirs := conn.nc.(*net.TCPConn), c.Conn.(*net.TCPConn)
+	if err := errors.Join(ours.SetWriteBuffer(64<<10), theirs.SetReadBuffer(64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	const n = 5000
+	path := "/" + strings.Repeat("x", 400) // few enough bytes to be sent at once; the sockets' buffers cannot take them all
+	for z := range proto.Zxid(n) {
+		conn.Event(z, proto.EventNodeDataChanged, path)
+		conn.Send()
+	}
+	if conn.Stats().UnsentBytes == 0 {
+		t.Error("the sockets have taken everything")
+	}
+	for z := range proto.Zxid(n) {
+		h, _, err := proto.DecodeReplyHeader(c.next())
+		if err != nil || h.Xid != proto.XidEvent || h.Zxid != z {
+			t.Fatalf("event %v: %+v, %v", z, h, err)
+		}
+	}
+	if conn.isClosed() {
+		t.Error("it is closed")
 	}
 }
 

@@ -205,6 +205,42 @@ func (c *Conn) Kick() {
 	}
 }
 
+// Send sends what is in the outgoing buffer, if it is little and the socket
+// takes it at once, and wakes the connection's writer for the rest. It never
+// blocks. The loop answers with it: when many clients are busy, a writer would
+// wait its turn behind the readers of all of them.
+func (c *Conn) Send() {
+	c.mu.Lock()
+	if n := len(c.out); n == 0 || n > sendNow || c.writing || c.closed || c.lastOut || !c.attempt.possible() {
+		c.mu.Unlock()
+		c.Kick()
+		return
+	}
+	c.writing = true
+	b := c.out
+	c.out = c.spare[:0]
+	c.spare = nil
+	c.mu.Unlock()
+	n := c.attempt.write(b)
+	c.mu.Lock()
+	if n < len(b) {
+		c.out = append(b[n:], c.out...)
+	} else if cap(b) <= keepBuffer {
+		c.spare = b
+	}
+	c.writing = false
+	rest := len(c.out) > 0 || c.lastOut // those who found it being sent rely on that
+	c.room.Broadcast()
+	c.mu.Unlock()
+	if rest {
+		c.Kick()
+	}
+}
+
+// sendNow is how many bytes are sent at once: the replies to a client that
+// waits for each, not those to one that pipelines.
+const sendNow = 512
+
 // flush sends what is in the outgoing buffer, unless somebody else is at it
 // already, who then sends this too. It blocks only its own connection.
 func (c *Conn) flush() {
