@@ -46,10 +46,10 @@ func (b *Barrier) Remove(ctx context.Context) (bool, error) {
 	return err == nil, b.wrap("remove", err)
 }
 
-// Wait waits until there is no barrier, which it may be at once. It returns
-// nil if there was none at a moment during the call, and an error when ctx or
-// the session ends. A barrier that is removed and at once created again may
-// let go or may not.
+// Wait waits until there is no barrier, as far as the server that answers
+// knows; that may be at once. To heed one that somebody else has just created,
+// call [client.Client.Sync] before. It fails when ctx or the session ends. A
+// barrier that is removed and at once created again may let go or may not.
 func (b *Barrier) Wait(ctx context.Context) error {
 	return b.wrap("wait", b.at.gone(ctx, b.at.name(b.path)))
 }

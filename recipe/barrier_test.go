@@ -15,14 +15,14 @@ func TestBarrierUnderFaults(t *testing.T) {
 	t.Parallel()
 	everyFault(t, func(w *world) {
 		sick, healthy := NewBarrier(w.c, w.path), NewBarrier(w.other, w.path)
-		w.ok(sick.Create(w.ctx))
+		w.ok(sick.Create(w.sick))
 		w.must(healthy.Create(w.ctx))
-		sicks := start(func() (struct{}, error) { return struct{}{}, sick.Wait(w.ctx) })
+		sicks := start(func() (struct{}, error) { return struct{}{}, sick.Wait(w.sick) })
 		healthys := start(func() (struct{}, error) { return struct{}{}, healthy.Wait(w.ctx) })
 		if len(healthys) > 0 {
 			w.Error("it did not wait")
 		}
-		there, err := sick.Remove(w.ctx)
+		there, err := sick.Remove(w.sick)
 		if w.ok(err) && !there {
 			w.Error("there was no barrier to be removed")
 		}
@@ -66,7 +66,7 @@ func TestDoubleBarrierUnderFaults(t *testing.T) {
 		enter := func(b *DoubleBarrier) <-chan result[*Stay] {
 			return start(func() (*Stay, error) { return b.Enter(w.ctx) })
 		}
-		a, b, c := enter(healthy), enter(sick), enter(healthy)
+		a, b, c := enter(healthy), start(func() (*Stay, error) { return sick.Enter(w.sick) }), enter(healthy)
 		r := <-b
 		if !w.ok(r.err) {
 			b = enter(healthy)
@@ -82,10 +82,9 @@ func TestDoubleBarrierUnderFaults(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, s := range stays {
 			wg.Go(func() {
-				err := s.Leave(w.ctx)
 				if s.b == sick {
-					w.ok(err)
-				} else if err != nil {
+					w.ok(s.Leave(w.sick))
+				} else if err := s.Leave(w.ctx); err != nil {
 					w.Error(err)
 				}
 			})

@@ -210,3 +210,43 @@ func TestPartitionerInChaos(t *testing.T) {
 	}
 	w.nothingLeft()
 }
+
+// TestEnsembleLosesItsLeaderUnderLoad stops the leader while items move from
+// one queue into a counter and another queue.
+func TestEnsembleLosesItsLeaderUnderLoad(t *testing.T) {
+	t.Parallel()
+	servers := quokkatest.Start(t, 3)
+	w := newWorld(t, servers.ConnectString())
+	const items = 60
+	in := NewQueue(w.other, w.path+"/in", QueueOptions{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range items {
+			if err := in.Put(w.ctx, []byte(strconv.Itoa(n))); err != nil {
+				t.Error(err)
+			}
+			if n == items/2 {
+				if err := servers.Stop(servers.Leader()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	q, sum := NewQueue(w.c, w.path+"/in", QueueOptions{}), NewCounter(w.c, w.path+"/sum", CounterOptions{})
+	for n := range items {
+		it, err := q.Take(w.ctx)
+		w.must(err)
+		if string(it.Data) != strconv.Itoa(n) {
+			t.Errorf("%s, want %d", it.Data, n)
+		}
+		_, err = sum.Add(w.ctx, int64(n))
+		w.must(err)
+		w.must(it.Done(w.ctx))
+	}
+	wg.Wait()
+	if v, err := sum.Get(w.ctx); v != items*(items-1)/2 || err != nil {
+		t.Errorf("%d: %v", v, err)
+	}
+	w.must(errors.Join(q.Close(w.ctx), in.Close(w.ctx), sum.Close(w.ctx)))
+	w.nothingLeft()
+}

@@ -1,6 +1,7 @@
 // Package recipe has what programs build together with ZooKeeper: locks,
-// semaphores, elections and others, each on a [client.Client], against Quokka
-// or Apache ZooKeeper 3.5 and later. Their nodes are named and ordered as
+// semaphores, elections, barriers, queues, counters, groups, partitions and the
+// discovery of services, each on a [client.Client], against Quokka or Apache
+// ZooKeeper 3.5 and later. Their nodes are named and ordered as
 // those of Apache Curator or of kazoo, so that programs in Java, Python and Go
 // can share one lock, see [Layout].
 //
@@ -10,7 +11,8 @@
 // and the session lives. What it creates carries a name nobody else can have,
 // so that it is found again when the answer of its creation is lost, and is
 // cleaned up in the background when a call gives up. Nothing it leaves
-// outlives the session.
+// outlives the session, but for what is meant to: directories, barriers, items
+// of queues, counters, and static instances of services.
 //
 // # Holds
 //

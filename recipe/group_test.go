@@ -24,15 +24,18 @@ func TestGroupUnderFaults(t *testing.T) {
 		sick, healthy := NewGroup(w.c, w.path, GroupOptions{Rejoin: true}), NewGroup(w.other, w.path, GroupOptions{})
 		b, err := healthy.Join(w.ctx, "b", []byte("1"))
 		w.must(err)
-		a, err := sick.Join(w.ctx, "a", []byte("1"))
+		a, err := sick.Join(w.sick, "a", []byte("1"))
 		if w.ok(err) {
-			err = a.SetData(w.ctx, []byte("2"))
+			err = a.SetData(w.sick, []byte("2"))
 			if w.ok(err) {
 				all, err := healthy.Members(w.ctx)
 				w.must(err)
 				if got := fmt.Sprint(memberNames(all)); got != "[b=1 a=2]" && !w.in.ended() {
 					w.Errorf("members %s", got)
 				}
+			}
+			if w.in.gaveUp() {
+				w.must(a.SetData(w.ctx, []byte("2")))
 			}
 			// Somebody deletes the node: it comes back with its data.
 			if err := w.other.Delete(w.ctx, w.path+"/a", client.AnyVersion); err != nil && !w.in.ended() {

@@ -69,7 +69,12 @@ func NewPayload(class string, v any) (Payload, error) {
 	if err != nil {
 		return Payload{}, fmt.Errorf("payload: %w", err)
 	}
-	return Payload{Class: class, JSON: b}, nil
+	p := Payload{Class: class, JSON: b}
+	var back Payload
+	if err := back.UnmarshalJSON(b); class == "" && (err != nil || back.Class != "") {
+		return Payload{}, fmt.Errorf("payload %s: without a class it would be read as one of class %s", b, back.Class)
+	}
+	return p, nil
 }
 
 // None tells whether there is no payload.

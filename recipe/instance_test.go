@@ -47,6 +47,14 @@ func TestPayloadsAreWrittenAsJacksonDoes(t *testing.T) {
 	}
 }
 
+func TestPayloadThatLooksLikeAClass(t *testing.T) {
+	for _, v := range []any{[]any{"a", 1}, map[string]any{"@class": "x"}} {
+		if p, err := NewPayload("", v); err == nil {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
 func TestPayloadDecodes(t *testing.T) {
 	var p Payload
 	if err := json.Unmarshal([]byte(`{"b":1,"@class":"x.Y","a":{"@class":"inner"}}`), &p); err != nil {

@@ -67,13 +67,21 @@ func (l *ledger) commit(ctx context.Context, build func(m *client.Multi)) error 
 		build(m)
 		own := m.Len()
 		p.n++
-		_, err = m.Set(p.path, p.note("done"), p.version).Commit(ctx)
-		if err == nil {
+		m.Set(p.path, p.note("done"), p.version)
+		var lost error
+		err = persist(ctx, l.c, func() error {
+			_, err := m.Commit(ctx)
+			if client.Ambiguous(err) {
+				lost, err = err, nil
+			}
+			return err
+		})
+		if err == nil && lost == nil {
 			p.version++
 			return nil
 		}
-		if client.Ambiguous(err) {
-			done, err := l.settle(ctx, p, err)
+		if lost != nil {
+			done, err := l.settle(ctx, p, lost)
 			if done || err != nil {
 				return err
 			}
@@ -83,9 +91,7 @@ func (l *ledger) commit(ctx context.Context, build func(m *client.Multi)) error 
 			p.unsure = true // somebody has changed or deleted it: nothing was done
 			continue
 		}
-		if !errors.Is(err, client.ErrConnectionLoss) {
-			return err
-		}
+		return err
 	}
 	return fmt.Errorf("gave up after %d attempts, somebody deletes the nodes in %s: %w", maxRenewals, l.dir, err)
 }
@@ -131,32 +137,31 @@ const pagePrefix = "receipt-"
 // settle finds out whether the last change of a page was made, whose answer
 // was lost. If it returns an error, that cannot be told any more.
 func (l *ledger) settle(ctx context.Context, p *page, lost error) (done bool, err error) {
-	for {
-		if ctx.Err() != nil {
-			p.unsure = true
-			return false, lost
-		}
-		_, err := l.c.Set(ctx, p.path, p.note("void"), p.version)
-		if errors.Is(err, client.ErrBadVersion) {
-			var data []byte
-			var stat client.Stat
-			if data, stat, err = l.c.Get(ctx, p.path); err == nil {
-				return l.judge(p, string(data), stat.Version, lost)
-			}
-		}
-		switch {
-		case err == nil:
-			p.version++
-			return false, nil
-		case errors.Is(err, client.ErrConnectionLoss):
-		case errors.Is(err, client.ErrNoNode):
-			p.path = ""
-			return false, unknown(lost, errors.New("somebody has deleted "+l.dir+"'s receipt of it"))
-		default:
-			p.unsure = true
-			return false, unknown(lost, err)
-		}
+	if ctx.Err() != nil {
+		p.unsure = true
+		return false, lost
 	}
+	var d client.Data
+	voided := false
+	err = persist(ctx, l.c, func() error {
+		_, err := l.c.Set(ctx, p.path, p.note("void"), p.version)
+		if voided = err == nil; errors.Is(err, client.ErrBadVersion) {
+			d.Data, d.Stat, err = l.c.Get(ctx, p.path)
+		}
+		return err
+	})
+	switch {
+	case err == nil && voided:
+		p.version++
+		return false, nil
+	case err == nil:
+		return l.judge(p, string(d.Data), d.Stat.Version, lost)
+	case errors.Is(err, client.ErrNoNode):
+		p.path = ""
+		return false, unknown(lost, errors.New("somebody has deleted its receipt in "+l.dir))
+	}
+	p.unsure = true
+	return false, unknown(lost, err)
 }
 
 // judge reads a page that has another version than before the change.

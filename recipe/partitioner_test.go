@@ -83,6 +83,9 @@ func TestPartitionerUnderFaults(t *testing.T) {
 		names := []string{"p", "q", "r"}
 		run := func(c *client.Client, name string) (context.CancelFunc, <-chan result[struct{}]) {
 			ctx, cancel := context.WithCancel(w.ctx)
+			if c == w.c {
+				ctx, cancel = context.WithCancel(w.sick)
+			}
 			p := NewPartitioner(c, w.path, names, quick(name))
 			return cancel, start(func() (struct{}, error) {
 				return struct{}{}, p.Run(ctx, func(ctx context.Context, part *Partition) error {

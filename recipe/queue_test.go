@@ -23,7 +23,7 @@ func TestQueueTakeUnderFaults(t *testing.T) {
 		done := map[string]bool{}
 		var put []string
 		for _, s := range []string{"a", "b", "c"} {
-			err := sick.Put(w.ctx, []byte(s))
+			err := sick.Put(w.sick, []byte(s))
 			switch {
 			case w.ok(err):
 				put = append(put, s)
@@ -34,7 +34,11 @@ func TestQueueTakeUnderFaults(t *testing.T) {
 		w.must(healthy.Put(w.ctx, []byte("last")))
 		put = append(put, "last")
 		consume := func(q *Queue) bool {
-			it, err := q.TryTake(w.ctx)
+			ctx := w.ctx
+			if q == sick {
+				ctx = w.sick
+			}
+			it, err := q.TryTake(ctx)
 			if errors.Is(err, ErrEmpty) || !w.ok(err) {
 				return false
 			}
@@ -42,7 +46,7 @@ func TestQueueTakeUnderFaults(t *testing.T) {
 			if done[s] && !unsure[s] {
 				w.Errorf("%s was handed out again", s)
 			}
-			switch err := it.Done(w.ctx); {
+			switch err := it.Done(ctx); {
 			case w.ok(err):
 				done[s] = true
 			case client.Ambiguous(err):
@@ -50,11 +54,11 @@ func TestQueueTakeUnderFaults(t *testing.T) {
 			}
 			return true
 		}
-		if it, err := sick.Take(w.ctx); w.ok(err) {
+		if it, err := sick.Take(w.sick); w.ok(err) {
 			if string(it.Data) != "a" && !w.in.ended() {
 				w.Errorf("the first is %q", it.Data)
 			}
-			w.ok(it.Return(w.ctx))
+			w.ok(it.Return(w.sick))
 		}
 		for range 2 {
 			consume(sick)
@@ -92,7 +96,7 @@ func TestQueuePopUnderFaults(t *testing.T) {
 				got[string(e.Data)]++
 				continue
 			}
-			e, err := sick.Pop(w.ctx)
+			e, err := sick.Pop(w.sick)
 			switch {
 			case w.ok(err):
 				got[string(e.Data)]++
@@ -124,7 +128,7 @@ func TestQueueWaitUnderFaults(t *testing.T) {
 	t.Parallel()
 	everyFault(t, func(w *world) {
 		sick, healthy := NewQueue(w.c, w.path, QueueOptions{}), NewQueue(w.other, w.path, QueueOptions{})
-		a := start(func() (*Item, error) { return sick.Take(w.ctx) })
+		a := start(func() (*Item, error) { return sick.Take(w.sick) })
 		w.until("it watches or has failed", func() bool { return w.children(w.path+"/quokka/turn") == 1 || len(a) == 1 })
 		b := start(func() (*Item, error) { return healthy.Take(w.ctx) })
 		w.must(healthy.Put(w.ctx, []byte("1")))
@@ -133,7 +137,10 @@ func TestQueueWaitUnderFaults(t *testing.T) {
 		w.must(r.err)
 		w.must(r.v.Done(w.ctx))
 		r = <-a
-		if !w.ok(r.err) || !w.ok(r.v.Done(w.ctx)) {
+		if !w.ok(r.err) || !w.ok(r.v.Done(w.sick)) {
+			if r.err == nil && w.in.gaveUp() {
+				w.must(r.v.Done(w.ctx)) // it is still claimed, or done
+			}
 			it, err := healthy.TryTake(w.ctx)
 			if !errors.Is(err, ErrEmpty) {
 				w.must(err)
@@ -153,9 +160,10 @@ func TestItemCommitUnderFaults(t *testing.T) {
 	everyFault(t, func(w *world) {
 		sick, healthy := NewQueue(w.c, w.path, QueueOptions{}), NewQueue(w.other, w.path, QueueOptions{})
 		w.must(healthy.Put(w.ctx, []byte("x")))
-		it, err := sick.Take(w.ctx)
+		it, err := sick.Take(w.sick)
 		if w.ok(err) {
-			err := it.Commit(w.ctx, w.c.Multi().Create(w.path+"/result", nil))
+			err := it.Commit(w.sick, w.c.Multi().Create(w.path+"/result", nil))
+			_ = w.c.Sync(w.ctx, "/")
 			_, made, _ := w.other.Exists(w.ctx, w.path+"/result")
 			if n := w.children(w.path + "/entries"); made != (n == 0) || err == nil && !made {
 				w.Errorf("made %v, %d items left: %v", made, n, err)
