@@ -71,8 +71,15 @@ func parseMember(id, value string) (m Member, err error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = peerHost(peers)
 	}
-	m.Client, err = serverAddress(net.JoinHostPort(host, port))
-	return m, err
+	list, root, err := parseServers(net.JoinHostPort(host, port))
+	if err == nil && (len(list) != 1 || root != "") { // it becomes a part of a connect string
+		err = fmt.Errorf("address %q: want one host and one port", addr)
+	}
+	if err != nil {
+		return m, err
+	}
+	m.Client = list[0]
+	return m, nil
 }
 
 // peerHost returns the host of the first address for other servers.

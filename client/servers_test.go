@@ -234,7 +234,7 @@ func TestConfigurations(t *testing.T) {
 	if c, err := ParseConfig(nil); err != nil || c.ConnectString() != "" {
 		t.Error(c, err)
 	}
-	for _, bad := range []string{"server.x=a:1:2", "server.1=a:1:2;x", "server.1=a:1:2;1:2:3", "version=zz", "server.1=;1"} {
+	for _, bad := range []string{"server.x=a:1:2", "server.1=a:1:2;x", "server.1=a:1:2;1:2:3", "version=zz", "server.1=;1", "server.1=;,:1", "server.1=a:1:2;b/c:1"} {
 		if c, err := ParseConfig([]byte(bad)); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%q: %+v, %v", bad, c, err)
 		}
@@ -243,6 +243,7 @@ func TestConfigurations(t *testing.T) {
 
 func FuzzConfig(f *testing.F) {
 	f.Add("server.1=a:1:2:participant;0.0.0.0:2181\nversion=0")
+	f.Add("server.0=;,:0001")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ParseConfig([]byte(text))
 		if s := c.ConnectString(); err == nil && s != "" {

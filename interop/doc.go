@@ -1,7 +1,10 @@
 // Package interop holds the tests of Quokka against the real things: Java's server, tools and formatters, the C client,
 // kazoo, go-zookeeper/zk and node-zookeeper-client. It has no code of its own to import.
 //
-// Every test runs the same work against an installed Apache ZooKeeper 3.8.0 and against the server under test and
+// The recipes of the Go library are tested there too, together with those of Apache Curator, kazoo and go-zookeeper/zk
+// (recipe_peer_test.go says how), on a Quokka and on a Java server.
+//
+// Every other test runs the same work against an installed Apache ZooKeeper 3.8.0 and against the server under test and
 // compares what was observed; where Quokka differs on purpose, the difference stands by name in differences_test.go
 // and nowhere else. What is missing on the machine (java, kazoo, …) skips the test with the package to install, or
 // fails it when QUOKKA_INTEROP=require; a failing Quokka never skips anything.

@@ -52,6 +52,7 @@ var kazooTests = []recipeTest{
 	{"lock", kazooLock}, {"dead holder", kazooDeadHolder}, {"lock in turn", kazooLockInTurn}, {"rwlock", kazooRWLock}, {"semaphore", kazooSemaphore},
 	{"election", kazooElection}, {"barrier", barrier}, {"double barrier", doubleBarrier}, {"counter", kazooCounter},
 	{"party", kazooParty}, {"queue", kazooQueue}, {"locking queue", kazooLockingQueue}, {"locking queue of two", kazooLockingQueueOfTwo},
+	{"partitioner", kazooPartitioner},
 }
 
 // turnsOf makes a contender of a Go function that takes one turn.

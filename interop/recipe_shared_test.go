@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"quokka/client"
 	"quokka/recipe"
 )
 
@@ -206,4 +208,57 @@ func kazooParty(b *bench) {
 		must(b.t, m.Leave(b.ctx))
 		both("kazoo1")
 	}
+}
+
+// partition runs a member of a partitioner until stop is called.
+func (b *bench) partition(name string, at args) (p *recipe.Partitioner, stop func()) {
+	c := b.dial()
+	p = recipe.NewPartitioner(c, at["path"].(string), at["set"].([]string), recipe.PartitionerOptions{
+		Name: name, Settle: 200 * time.Millisecond, Assign: recipe.RoundRobin,
+	})
+	ctx, cancel := context.WithCancel(b.ctx)
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Run(ctx, func(ctx context.Context, part *recipe.Partition) error {
+			mine := at["witness"].(string) + "/" + part.Name
+			if _, err := c.Create(b.ctx, mine, nil, client.Ephemeral); err != nil { // somebody else has it
+				return err
+			}
+			<-ctx.Done()
+			return c.Delete(b.ctx, mine, client.AnyVersion)
+		})
+	}()
+	return p, func() {
+		b.t.Helper()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			b.t.Errorf("%s ended: %v", name, err)
+		}
+	}
+}
+
+// kazooPartitioner divides seven partitions among members of both sides that come and go.
+func kazooPartitioner(b *bench) {
+	at := args{"path": "/parts", "witness": b.newWitness("/w/parts"), "set": strings.Split("p0 p1 p2 p3 p4 p5 p6", " ")}
+	a, stopA := b.partition("go-a", at)
+	theirs := func() string { return strings.Join(do[[]string](b, "kazoo-b", "partition.owned", at), " ") }
+	theirs() // which begins
+	b.eventually("two members to share", func() (bool, error) {
+		return strings.Join(a.Owned(), " ") == "p0 p2 p4 p6" && theirs() == "p1 p3 p5", nil
+	})
+	owners, err := a.Owners(b.ctx)
+	if err != nil || owners["p0"] != "go-a" || owners["p1"] != "" || len(owners) != 7 { // kazoo's locks have no name
+		b.t.Errorf("owners %v, %v", owners, err)
+	}
+	c, stopC := b.partition("z-go", at)
+	b.eventually("three members to share", func() (bool, error) {
+		return strings.Join(a.Owned(), " ") == "p0 p3 p6" && theirs() == "p1 p4" && strings.Join(c.Owned(), " ") == "p2 p5", nil
+	})
+	stopA()
+	b.eventually("two members to share again", func() (bool, error) {
+		return theirs() == "p0 p2 p4 p6" && strings.Join(c.Owned(), " ") == "p1 p3 p5", nil
+	})
+	do[any](b, "kazoo-b", "partition.stop", at)
+	b.eventually("the last one to own all", func() (bool, error) { return len(c.Owned()) == 7, nil })
+	stopC()
 }

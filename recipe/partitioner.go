@@ -183,7 +183,8 @@ func (p *Partitioner) publish(state PartitionerState, owned []string) {
 }
 
 // Owners returns who owns which partition now, by the names of the members. A
-// partition that nobody owns is left out.
+// partition that nobody owns is left out. The locks of kazoo have no name: what
+// a member with kazoo owns belongs to "".
 func (p *Partitioner) Owners(ctx context.Context) (map[string]string, error) {
 	owners := make(map[string]string)
 	for _, name := range p.partitions {

@@ -56,6 +56,50 @@ class Witness:
         self.zk.create(self.path + "/log/e-", ("%s %d" % (self.actor, sequence)).encode(), sequence=True)
 
 
+class Partitioning(threading.Thread):
+    """A member of a SetPartitioner, which says in the witness what it owns."""
+
+    def __init__(self, zk, rq, actor):
+        super().__init__(daemon=True)
+        self.zk, self.rq, self.actor = zk, rq, actor
+        self.owned = []
+        self.error = None
+        self.stop = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            p = self.zk.SetPartitioner(self.rq["path"], set=tuple(self.rq["set"]), identifier=self.actor,
+                                       time_boundary=0.2, max_reaction_time=0.2)
+            while not self.stop.is_set():
+                if p.failed:
+                    raise Exception("the partitioner failed")
+                if p.release:
+                    self.give_up()
+                    p.release_set()
+                elif p.acquired:
+                    if not self.owned:
+                        self.take(sorted(p))
+                    self.stop.wait(0.01)
+                else:
+                    p.wait_for_acquire(timeout=0.1)
+            self.give_up()
+            p.finish()
+        except Exception as e:
+            traceback.print_exc()
+            self.error = repr(e)
+
+    def take(self, names):
+        for name in names:  # fails if somebody else has it
+            self.zk.create(self.rq["witness"] + "/" + name, ephemeral=True)
+        self.owned = names
+
+    def give_up(self):
+        for name in self.owned:
+            self.zk.delete(self.rq["witness"] + "/" + name)
+        self.owned = []
+
+
 class Actor(threading.Thread):
     def __init__(self, name):
         super().__init__(daemon=True)
@@ -186,6 +230,15 @@ class Actor(threading.Thread):
         if verb == "consume":
             return q.consume()
         return q.release()
+
+    def partition(self, zk, verb, rq):
+        p = self.at(rq, "partition", lambda: Partitioning(zk, rq, self.actor))
+        if verb == "stop":
+            p.stop.set()
+            p.join()
+        if p.error:
+            raise Exception(p.error)
+        return p.owned
 
     def party(self, zk, verb, rq):
         kind = ShallowParty if rq.get("shallow") else Party
