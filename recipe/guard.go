@@ -80,14 +80,23 @@ func do(ctx context.Context, acquire func(context.Context) (*Hold, error), work 
 	if err != nil {
 		return err
 	}
-	inside, cancel := context.WithCancelCause(context.WithValue(ctx, h.key, h))
-	defer cancel(ErrReleased)
-	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
-	defer stop()
+	inside, leave := h.during(context.WithValue(ctx, h.key, h))
+	defer leave()
 	defer func() { _ = h.Release(ctx) }()
 	err = work(inside, h)
 	if lost := h.Err(); err == nil && lost != nil && !errors.Is(lost, ErrReleased) {
 		err = fmt.Errorf("%w (it was not held until the end)", lost)
 	}
 	return err
+}
+
+// during returns a context that ends with ctx and, with its cause, with the
+// hold.
+func (h *Hold) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	inside, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+	return inside, func() {
+		stop()
+		cancel(ErrReleased)
+	}
 }

@@ -72,15 +72,21 @@ type heldKey struct {
 	kind string
 }
 
-// hold makes a Hold of a claim. Its context has the values of ctx, but not
-// its end: that is of the waiting.
+// hold makes a Hold of a claim. It ends when one of the nodes is deleted.
 func (k *claim) hold(ctx context.Context, kind string) *Hold {
+	h := k.take(ctx, heldKey{k.c, k.dir, kind})
+	for _, n := range k.nodes {
+		go h.g.watch(n)
+	}
+	return h
+}
+
+// take makes a Hold of a claim whose nodes somebody else watches. Its context
+// has the values of ctx, but not its end: that is of the waiting.
+func (k *claim) take(ctx context.Context, key heldKey) *Hold {
 	g := &grip{k: k, holds: make(map[*Hold]struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	h := g.again(ctx, heldKey{k.c, k.dir, kind})
-	for _, n := range k.nodes {
-		go g.watch(n)
-	}
+	h := g.again(ctx, key)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.timer = time.AfterFunc(g.left(), g.check)

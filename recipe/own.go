@@ -280,13 +280,7 @@ func (n *own) strays() error {
 // node: who calls it watches that. When it ends it deletes nodes.
 func (n *own) hold(ctx context.Context, kind string, nodes ...string) *Hold {
 	k := &claim{place: n.place, mark: n.name, nodes: nodes, token: n.stat.Czxid}
-	g := &grip{k: k, holds: make(map[*Hold]struct{})}
-	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	h := g.again(ctx, heldKey{n.c, n.path(n.name), kind})
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.timer = time.AfterFunc(g.left(), g.check)
-	return h
+	return k.take(ctx, heldKey{n.c, n.path(n.name), kind})
 }
 
 // settle ends all Holds and leaves the nodes to the caller.
@@ -300,15 +294,4 @@ func (g *grip) settle(cause error) {
 	done := make(chan struct{})
 	close(done)
 	g.dropped = done
-}
-
-// during returns a context that ends with ctx and, with its cause, with the
-// hold.
-func (h *Hold) during(ctx context.Context) (context.Context, context.CancelFunc) {
-	inside, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
-	return inside, func() {
-		stop()
-		cancel(nil)
-	}
 }
