@@ -11,8 +11,10 @@ import (
 // owner. Everybody who knows the same members, partitions and owners gets the
 // same result. It returns the owner-to-be of each partition.
 //
-// Those who have the most keep one more than the others, when the division
-// leaves a remainder: that moves the least.
+// When the division leaves a remainder, some of those who have more than the
+// others shall have keep one more, the first by name: that moves the least. By
+// how much they have more does not count, since they do not give it up at the
+// same moment, and who is done first must not be asked for more.
 func assign(members, partitions []string, owners map[string]string) map[string]string {
 	target := make(map[string]string, len(partitions))
 	if len(members) == 0 {
@@ -28,8 +30,10 @@ func assign(members, partitions []string, owners map[string]string) map[string]s
 			has[owners[p]] = append(has[owners[p]], p)
 		}
 	}
+	most := (len(sorted) + len(has) - 1) / len(has)
+	load := func(m string) int { return min(len(has[m]), most) }
 	byLoad := slices.SortedFunc(maps.Keys(has), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(has[b]), len(has[a])), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a, b))
 	})
 	quota := make(map[string]int, len(members))
 	for i, m := range byLoad {

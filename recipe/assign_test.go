@@ -40,6 +40,9 @@ func TestAssign(t *testing.T) {
 		// A new member takes one, not two.
 		{[]string{"a", "b"}, []string{"p", "q", "r"}, map[string]string{"p": "b", "q": "b", "r": "b"},
 			map[string]string{"p": "b", "q": "b", "r": "a"}},
+		// c comes to a and b. a has given up one of four, b none of its four yet: a is not asked for another.
+		{[]string{"a", "b", "c"}, names("p", 7), map[string]string{"p00": "a", "p01": "a", "p02": "a", "p03": "b", "p04": "b", "p05": "b", "p06": "b"},
+			map[string]string{"p00": "a", "p01": "a", "p02": "a", "p03": "b", "p04": "b", "p05": "c", "p06": "c"}},
 		// What the dead have owned is divided, foreign partitions are ignored.
 		{[]string{"a", "b"}, []string{"p", "q"}, map[string]string{"p": "dead", "q": "a", "x": "b"},
 			map[string]string{"p": "b", "q": "a"}},

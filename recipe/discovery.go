@@ -35,8 +35,9 @@ func NewDiscovery(c *client.Client, base string, o DiscoveryOptions) *Discovery 
 
 // Register makes an instance known until [Registration.Unregister]. Without an
 // ID it gets a random one, without Registered the present time. If there is a
-// node of that ID, be it of another session, it is deleted first, as Curator
-// does: IDs are unique, so it is left from an earlier life of the program.
+// node of that ID, be it of another session, it is replaced: IDs are unique, so
+// it is left from an earlier life of the program. Curator deletes it first;
+// here that is one transaction with the creation.
 //
 // Dynamic instances end with the session. Until then the node is created again
 // when somebody deletes it. Static and permanent ones stay when the session
@@ -62,9 +63,7 @@ func (d *Discovery) Register(ctx context.Context, i Instance) (*Registration, er
 		if err = n.create(ctx); !errors.Is(err, client.ErrNodeExists) {
 			break
 		}
-		if err := n.remove(ctx, n.base); err != nil {
-			return nil, d.wrap("register", err)
-		}
+		n.over = true
 	}
 	if err != nil {
 		n.discard()

@@ -112,10 +112,15 @@ func (k *keeper) renew(ctx context.Context, old *own) error {
 	return nil
 }
 
-// replace creates the node with data. Its caller has the turn.
+// replace creates the node with data. Its caller has the turn. A node of this
+// session that has the same name and data is the one: an earlier creation may
+// have been carried out late.
 func (k *keeper) replace(ctx context.Context, data []byte) error {
 	old := k.n.Load()
-	n := &own{place: old.place, base: old.base, data: data, sequential: old.sequential, persistent: old.persistent}
+	n := &own{
+		place: old.place, base: old.base, data: data, sequential: old.sequential, persistent: old.persistent,
+		doubt: !old.sequential && !old.persistent,
+	}
 	if err := n.create(ctx); err != nil {
 		n.discard()
 		return err

@@ -24,6 +24,7 @@ type own struct {
 	sequential bool
 	persistent bool
 	with       string      // a node that must exist when this one is created
+	over       bool        // in place of another node of that name
 	stat       client.Stat // as of its creation, without that of ZooKeeper 3.4
 	doubt      bool        // a creation's answer is missing
 }
@@ -80,6 +81,9 @@ func (n *own) attempt(ctx context.Context, flags []client.CreateOption) error {
 }
 
 func (n *own) request(ctx context.Context, flags []client.CreateOption) error {
+	if n.over {
+		return n.overwrite(ctx, flags)
+	}
 	if n.with != "" {
 		_, err := n.c.Multi().Check(n.with, client.AnyVersion).Create(n.path(n.base), n.data, n.options(flags...)...).Commit(ctx)
 		if e, ok := errors.AsType[*client.MultiError](err); ok && e.Index == 0 && errors.Is(err, client.ErrNoNode) {
@@ -96,6 +100,21 @@ func (n *own) request(ctx context.Context, flags []client.CreateOption) error {
 	}
 	if err == nil {
 		n.name, n.stat = n.place.name(path), stat
+	}
+	return err
+}
+
+// overwrite deletes the node of that name and creates this one in the same
+// transaction: who has it now and creates it again at once must not be first.
+func (n *own) overwrite(ctx context.Context, flags []client.CreateOption) error {
+	m := n.c.Multi().Delete(n.path(n.base), client.AnyVersion).Create(n.path(n.base), n.data, n.options(flags...)...)
+	_, err := m.Commit(ctx)
+	n.over = false // when it is asked again, the node may be this one
+	if e, ok := errors.AsType[*client.MultiError](err); ok && e.Index == 0 && errors.Is(err, client.ErrNoNode) {
+		return client.ErrConnectionLoss // it has gone meanwhile: once more
+	}
+	if err == nil {
+		n.name = n.base
 	}
 	return err
 }
