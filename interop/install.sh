@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the interop tests need: Apache ZooKeeper's Java server and tools, its C client, kazoo,
-# node-zookeeper-client, and Apache Curator with a JDK that runs the test's Java source. It may be run again at any time, says what it could not install, and always exits 0: the
-# tests skip what is missing (or fail, with QUOKKA_INTEROP=require).
+# node-zookeeper-client, and Apache Curator with a JDK that runs the test's Java source. It may be run again at any
+# time, says what it could not install, and always exits 0: the tests skip what is missing (or fail, with
+# QUOKKA_INTEROP=require).
 set -u
 cd "$(dirname "$0")" || exit 0
 
