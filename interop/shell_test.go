@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -64,15 +63,8 @@ type twoStreams struct {
 func startTwoStreams(program, addr string) (*twoStreams, error) {
 	c := &twoStreams{cli: cli{program: exec.Command(program, "-timeout", "10000", "-server", addr)}}
 	c.program.Env = withoutQuokka(os.Environ())
-	in, err := c.program.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	c.in = in
-	c.program.Stdout, c.program.Stderr = &c.out, &c.errs
-	c.program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.program.WaitDelay = time.Second
-	return c, c.program.Start()
+	c.program.Stderr = &c.errs
+	return c, c.start()
 }
 
 // errMark is a line that both shells answer on standard error, and with nothing else.

@@ -79,19 +79,7 @@ const (
 
 // TestZkCli drives Java's zkCli.sh through its standard input.
 func TestZkCli(t *testing.T) {
-	if _, err := os.Stat(zkCliScript); err != nil {
-		missing(t, zkCliScript, "apt-get install zookeeper")
-	}
-	compareScenario(t, "zkcli", func(t *testing.T, r *recorder) error {
-		c, err := startCli(r.server.Addr(), 10*time.Second)
-		if err != nil {
-			return err
-		}
-		defer c.end()
-		if err := c.await("type:None path:null"); err != nil {
-			return err
-		}
-		c.take()
+	compareCli(t, "zkcli", 10*time.Second, func(c *cli, r *recorder) error {
 		for i, s := range cliSteps {
 			text, err := c.perform(r, s)
 			if err != nil {
@@ -114,19 +102,7 @@ var cliReconnectedSteps = []cliStep{
 
 // TestZkCliExpiry stops zkCli.sh until its session has expired, and then lets it find that out.
 func TestZkCliExpiry(t *testing.T) {
-	if _, err := os.Stat(zkCliScript); err != nil {
-		missing(t, zkCliScript, "apt-get install zookeeper")
-	}
-	compareScenario(t, "zkcli-expiry", func(t *testing.T, r *recorder) error {
-		c, err := startCli(r.server.Addr(), 4*time.Second)
-		if err != nil {
-			return err
-		}
-		defer c.end()
-		if err := c.await("type:None path:null"); err != nil {
-			return err
-		}
-		c.take()
+	compareCli(t, "zkcli-expiry", 4*time.Second, func(c *cli, r *recorder) error {
 		steps := []cliStep{{command: "create /stays 1"}, {command: "create -e /mortal 1"}, {command: "get -w /stays"}, {command: "get -w /mortal"}}
 		if err := c.performAll(r, steps); err != nil {
 			return err
@@ -184,18 +160,41 @@ func (c *cli) sleepUntilGone(addr, path string) error {
 	return errors.Join(gone, syscall.Kill(group, syscall.SIGCONT))
 }
 
+// compareCli compares what zkCli.sh prints in a scenario that begins when it is connected.
+func compareCli(t *testing.T, name string, timeout time.Duration, scenario func(c *cli, r *recorder) error) {
+	if _, err := os.Stat(zkCliScript); err != nil {
+		missing(t, zkCliScript, "apt-get install zookeeper")
+	}
+	compareScenario(t, name, func(t *testing.T, r *recorder) error {
+		c, err := startCli(r.server.Addr(), timeout)
+		if err != nil {
+			return err
+		}
+		defer c.end()
+		if err := c.await("type:None path:null"); err != nil {
+			return err
+		}
+		c.take()
+		return scenario(c, r)
+	})
+}
+
 func startCli(addr string, timeout time.Duration) (*cli, error) {
 	c := &cli{program: exec.Command(zkCliScript, "-timeout", fmt.Sprint(timeout.Milliseconds()), "-server", addr)}
-	in, err := c.program.StdinPipe()
-	if err != nil {
-		return nil, err
+	c.program.Stderr = &c.out
+	return c, c.start()
+}
+
+// start runs the program, whose standard error is set.
+func (c *cli) start() (err error) {
+	if c.in, err = c.program.StdinPipe(); err != nil {
+		return err
 	}
-	c.in = in
-	c.program.Stdout, c.program.Stderr = &c.out, &c.out
+	c.program.Stdout = &c.out
 	c.program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Java is a child of the script and ends by itself when its standard input does; WaitDelay bounds the wait.
 	c.program.WaitDelay = time.Second
-	return c, c.program.Start()
+	return c.program.Start()
 }
 
 // end closes the standard input, which ends the shell; the group is killed when that is not enough.

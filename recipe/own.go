@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -186,32 +185,12 @@ func sessionOver(err error) bool {
 // name: one that was deleted and created between two looks.
 func (n *own) vanish(ctx context.Context) error {
 	created := n.stat.Czxid
-	for {
-		var stat client.Stat
-		var w *client.Watch
-		var there bool
-		err := persist(ctx, n.c, func() (err error) {
-			stat, there, w, err = n.c.ExistsW(ctx, n.path(n.name))
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return n.until(ctx, n.name, func(stat client.Stat) bool {
 		if created == 0 && (n.persistent || stat.EphemeralOwner == n.c.Session().ID) {
 			created = stat.Czxid
 		}
-		if !there || stat.Czxid != created {
-			return w.Close()
-		}
-		e, err := w.Next(ctx)
-		_ = w.Close()
-		switch {
-		case err == nil && e.Type == client.EventDeleted:
-			return nil
-		case err != nil && !errors.Is(err, io.EOF):
-			return err
-		}
-	}
+		return stat.Czxid != created
+	})
 }
 
 // set replaces the node's data. It names the version it replaces, so that a

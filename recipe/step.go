@@ -134,22 +134,28 @@ func (p place) remove(ctx context.Context, name string) error {
 	})
 }
 
-// gone waits until a node of the directory does not exist. It sets the watch
-// first and believes what the server said then, so that no deletion is
-// missed; the client keeps the watch over lost connections. exists needs no
-// permission on the node, as getData would.
+// gone waits until a node of the directory does not exist.
 func (p place) gone(ctx context.Context, name string) error {
+	return p.until(ctx, name, func(client.Stat) bool { return false })
+}
+
+// until waits until a node of the directory does not exist, or is another one.
+// It sets the watch first and believes what the server said then, so that no
+// deletion is missed; the client keeps the watch over lost connections. exists
+// needs no permission on the node, as getData would.
+func (p place) until(ctx context.Context, name string, other func(client.Stat) bool) error {
 	for {
+		var stat client.Stat
 		var w *client.Watch
 		var there bool
 		err := persist(ctx, p.c, func() (err error) {
-			_, there, w, err = p.c.ExistsW(ctx, p.path(name))
+			stat, there, w, err = p.c.ExistsW(ctx, p.path(name))
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if !there {
+		if !there || other(stat) {
 			return w.Close()
 		}
 		e, err := w.Next(ctx)

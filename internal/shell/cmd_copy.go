@@ -16,6 +16,13 @@ var transferFlags = append([]Flag{
 	{Name: "p", Doc: "create the nodes above that are missing"},
 }, dryRunFlags...)
 
+// overwriteFlag and skipFlag say what to do with nodes that exist, where the
+// command does not say it itself.
+var (
+	overwriteFlag = Flag{Name: "f", Doc: "overwrite what exists; what else is there stays"}
+	skipFlag      = Flag{Name: "skip", Doc: "leave what exists"}
+)
+
 const sidesDetails = `
 A path may be on other servers: host:port/path, or --to-server for the second one, for which a chroot may be given.
 Data, ACLs and the counters that number sequential nodes are written, and kinds as far as they are known: servers do not tell
@@ -31,7 +38,7 @@ var cpCommand = &Command{
 		"cp -n -f /app/config /other/config  # what would be overwritten?",
 	},
 	Flags: append([]Flag{
-		{Name: "f", Doc: "overwrite what exists; what else is there stays"}, {Name: "skip", Doc: "leave what exists"}, toServerFlag, toAuthFlag, kindsFlag,
+		overwriteFlag, skipFlag, toServerFlag, toAuthFlag, kindsFlag,
 	}, transferFlags...),
 	Args: []Arg{ArgPath}, Min: 2, Max: 2, Foreign: true,
 	Run: runCp,
@@ -41,14 +48,6 @@ func runCp(c *Call) error {
 	o, err := c.transferOptions()
 	if err != nil {
 		return err
-	}
-	switch {
-	case c.Has("f") && c.Has("skip"):
-		return errors.New("-f and --skip exclude each other")
-	case c.Has("f"):
-		o.Existing = subtree.Overwrite
-	case c.Has("skip"):
-		o.Existing = subtree.Skip
 	}
 	return c.transfer(o)
 }
@@ -91,6 +90,14 @@ func (c *Call) transferOptions() (subtree.TransferOptions, error) {
 		return o, errors.New("--max-raise wants a number from 1; --no-counters leaves the counters")
 	}
 	o.MaxRaise = int64(limit)
+	switch {
+	case c.Has("f") && c.Has("skip"):
+		return o, errors.New("-f and --skip exclude each other")
+	case c.Has("f"):
+		o.Existing = subtree.Overwrite
+	case c.Has("skip"):
+		o.Existing = subtree.Skip
+	}
 	return o, nil
 }
 

@@ -155,7 +155,7 @@ yet, unless -f or --skip is given. Kinds, ACLs and the counters of sequential no
 left out unless --ephemerals is given. - is standard input.`,
 	Examples: []string{"import app.jsonl.gz", "import -n -f app.jsonl /app2  # what would be done?", "import --edited -f app.jsonl  # after editing it"},
 	Flags: append([]Flag{
-		{Name: "f", Doc: "overwrite what exists; what else is there stays"}, {Name: "skip", Doc: "leave what exists"},
+		overwriteFlag, skipFlag,
 		{Name: "edited", Doc: "the file was edited: its count and checksum need not match"},
 	}, transferFlags...),
 	Args: []Arg{ArgFile, ArgPath}, Min: 1, Max: 2, Foreign: true,
@@ -166,14 +166,6 @@ func runImport(c *Call) error {
 	o, err := c.transferOptions()
 	if err != nil {
 		return err
-	}
-	switch {
-	case c.Has("f") && c.Has("skip"):
-		return errors.New("-f and --skip exclude each other")
-	case c.Has("f"):
-		o.Existing = subtree.Overwrite
-	case c.Has("skip"):
-		o.Existing = subtree.Skip
 	}
 	e, done, err := openExport(c, c.Args[0], c.Has("edited"))
 	if err != nil {
