@@ -123,6 +123,9 @@ func TestDoubleBarrierWaitsForAll(t *testing.T) {
 				if err := s.Leave(t.Context()); err != nil || !errors.Is(s.Err(), ErrReleased) {
 					t.Error(err, s.Err())
 				}
+				if why := context.Cause(s.Context()); !errors.Is(why, ErrReleased) {
+					t.Errorf("the context ended with %v", why)
+				}
 			})
 		}
 		wg.Wait()

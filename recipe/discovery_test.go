@@ -85,6 +85,9 @@ func TestRegisterReplaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-first.Done()
+		if why := context.Cause(first.Context()); !errors.Is(why, ErrLost) {
+			t.Errorf("the context ended with %v", why)
+		}
 		if i, ok, err := o.Instance(ctx, "s", "i"); err != nil || !ok || i.Port != 2 || !errors.Is(first.Err(), ErrLost) {
 			t.Fatal(i, ok, err, first.Err())
 		}

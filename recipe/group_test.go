@@ -85,6 +85,9 @@ func TestGroupLayouts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if m.Name() != "m1" {
+			t.Errorf("joined as %q", m.Name())
+		}
 		stored, stat, err := c.Get(ctx, m.Node())
 		if err != nil || string(stored) != tt.data || stat.EphemeralOwner != c.Session().ID {
 			t.Errorf("%q %+v: %v", stored, stat, err)
